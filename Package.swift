@@ -1,0 +1,54 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// `SYNCGATE_STRICT=1` (set by scripts/check and scripts/test) turns every warning of our own targets into an
+// error. It is off for users, so that a newer compiler with a new warning still builds SyncGate.
+let strict = Context.environment["SYNCGATE_STRICT"] == "1"
+let settings: [SwiftSetting] =
+    [.swiftLanguageMode(.v6), .enableUpcomingFeature("InternalImportsByDefault")]
+    + (strict ? [.treatAllWarnings(as: .error)] : [])
+
+let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+
+let package = Package(
+    name: "syncgate",
+    products: [.executable(name: "syncgate", targets: ["syncgate"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CHiredis", path: "CHiredis"),
+        .target(name: "Replication", swiftSettings: settings),
+        .target(
+            name: "RedisClient",
+            dependencies: [
+                "CHiredis", "Replication", nio, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(name: "Operations", dependencies: ["RedisClient", "Replication"], swiftSettings: settings),
+        .executableTarget(
+            name: "syncgate",
+            dependencies: [
+                "Operations", "RedisClient", "Replication",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "RedisLab", dependencies: ["RedisClient", nio, nioPosix], path: "Tests/RedisLab",
+            swiftSettings: settings),
+        .testTarget(
+            name: "ReplicationTests", dependencies: ["Replication"],
+            resources: [.copy("Captures")], swiftSettings: settings),
+        .testTarget(
+            name: "RedisClientTests", dependencies: ["RedisClient", "RedisLab", nio, nioPosix], swiftSettings: settings),
+        .testTarget(
+            name: "IntegrationTests", dependencies: ["Replication", "RedisClient", "RedisLab", "Operations"],
+            swiftSettings: settings),
+        .testTarget(name: "TidyTests", swiftSettings: settings),
+    ]
+)
