@@ -1,0 +1,77 @@
+/// A point in time of the monotonic clock. The pure targets never read the clock: callers pass the time in.
+public typealias Instant = ContinuousClock.Instant
+
+/// How the master is kept from acknowledging writes while the gate waits.
+///
+/// Redis ≥ 6.2 has a fence that expires by itself. Before that, a random password and the disconnection of all clients
+/// do it, which somebody must undo: the fence is journaled and guarded by whoever raises it (DESIGN section 5).
+/// `min-slaves-to-write` is no fence: up to Redis 5 it lets `EVAL` and queued `EXEC` through.
+public enum Fence: String, Sendable, Equatable {
+    /// `CLIENT PAUSE ms WRITE`.
+    case clientPause = "client_pause_write"
+    /// `CONFIG SET requirepass <random>` with `CLIENT KILL TYPE normal`, in one `MULTI`.
+    case password = "requirepass"
+    /// None is needed: the server follows another one and is read-only.
+    case readOnlyReplica = "read_only_replica"
+
+    /// The fence to use on a master of this version.
+    public static func suited(for version: ServerVersion) -> Fence {
+        version >= ServerVersion(6, 2) ? .clientPause : .password
+    }
+
+    /// Whether the fence ends without anybody's help.
+    public var expiresByItself: Bool { self == .clientPause }
+}
+
+/// What a promotion loses of the writes that clients saw acknowledged, in bytes of the replication stream.
+public enum Loss: Sendable, Equatable {
+    /// Nothing: the new master has applied all that the fenced old master ever acknowledged.
+    case none
+    /// Exactly so many bytes: the old master was fenced, and its last offset read.
+    case exact(bytes: Int64)
+    /// The bytes that were missing when the old master's offset was last read, so long ago; what it acknowledged after
+    /// that reading is not counted.
+    case atMost(bytes: Int64, sampleAge: Duration)
+    /// No bound can be given.
+    case unknown(Cause)
+
+    /// Why there is no bound.
+    public enum Cause: Sendable, Equatable {
+        /// The old master could not be asked even once.
+        case neverSampled
+        /// Offsets cannot be compared: no common history, a writable replica, a freed backlog.
+        case notComparable
+    }
+
+    /// Whether acknowledged writes may be missing.
+    public var isPossible: Bool { self != .none }
+
+    /// Whether the loss is known to be within a limit in bytes. An unknown loss never is.
+    public func isWithin(_ limit: Int64) -> Bool {
+        switch self {
+        case .none: true
+        case .exact(let bytes), .atMost(let bytes, _): bytes <= limit
+        case .unknown: false
+        }
+    }
+}
+
+/// What was read of both servers before the gate opened.
+public struct Evidence: Sendable, Equatable {
+    /// The master's position, read after the fence held; `nil` where the master could not be asked.
+    public var target: ReplicationPosition?
+    /// The offset that the replica had applied when the gate opened.
+    public var appliedOffset: Int64
+    /// The fence that held; `nil` for none.
+    public var fence: Fence?
+    /// From the reading of the target to the reading of the applied offset.
+    public var waited: Duration
+
+    /// Makes evidence.
+    public init(target: ReplicationPosition?, appliedOffset: Int64, fence: Fence?, waited: Duration) {
+        self.target = target
+        self.appliedOffset = appliedOffset
+        self.fence = fence
+        self.waited = waited
+    }
+}

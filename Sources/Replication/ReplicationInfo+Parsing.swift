@@ -1,0 +1,203 @@
+/// Why a text is not the `INFO` of a server that can be one of a pair.
+public enum ReplicationInfoError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// A field that every data server gives is missing: `role`, `master_repl_offset`, ….
+    case missing(field: String)
+    /// A field has a value that it cannot have.
+    case malformed(field: String, value: String)
+    /// A Sentinel answers at this address.
+    case sentinel
+
+    /// One line for the operator.
+    public var description: String {
+        switch self {
+        case .missing(let field): "its INFO has no field '\(field)': this is not a Redis data server"
+        case .malformed(let field, let value): "its INFO has \(field):\(value.prefix(60)), which cannot be"
+        case .sentinel: "a Redis Sentinel answers there; give the address of the data server"
+        }
+    }
+}
+
+extension ReplicationInfo {
+    /// Reads the reply of `INFO`, `INFO replication`, or several sections joined.
+    ///
+    /// Unknown fields are ignored and fields of newer versions may be missing. Later lines win over earlier ones.
+    public init(parsing text: String) throws(ReplicationInfoError) {
+        let fields = InfoFields(text)
+        if fields["redis_mode"] == "sentinel" { throw .sentinel }
+        let masterReplicationOffset = try fields.integer("master_repl_offset")
+        switch try fields.string("role") {
+        case "master": role = .master
+        case "slave": role = .replica(try fields.masterLink(version: fields.version))
+        case let other: throw .malformed(field: "role", value: other)
+        }
+        self.masterReplicationOffset = masterReplicationOffset
+        identity = try fields.identity()
+        replicas = try fields.replicas()
+        backlog = Backlog(
+            isActive: fields["repl_backlog_active"] == "1",
+            size: try fields.integer("repl_backlog_size", default: 0),
+            firstByteOffset: try fields.integer("repl_backlog_first_byte_offset", default: 0),
+            length: try fields.integer("repl_backlog_histlen", default: 0)
+        )
+        ongoingFailover = fields["master_failover_state"].flatMap { $0 == "no-failover" ? nil : $0 }
+        server = try fields.server()
+        persistence = try fields.persistence()
+        keys = try fields.keys()
+        fullResyncsServed = try fields.optionalInteger("sync_full")
+    }
+}
+
+/// The `key:value` lines of an INFO text.
+private struct InfoFields {
+    private var values: [Substring: Substring] = [:]
+    private var hasKeyspace = false
+
+    init(_ text: String) {
+        for line in text.split(whereSeparator: \.isNewline) {
+            if line.hasPrefix("#") {
+                hasKeyspace = hasKeyspace || line == "# Keyspace"
+                continue
+            }
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            values[line[..<colon]] = line[line.index(after: colon)...]
+        }
+    }
+
+    subscript(_ field: String) -> String? { values[field[...]].map(String.init) }
+
+    var version: ServerVersion? { self["redis_version"].flatMap { ServerVersion(parsing: $0) } }
+
+    func string(_ field: String) throws(ReplicationInfoError) -> String {
+        guard let value = self[field] else { throw .missing(field: field) }
+        return value
+    }
+
+    func optionalInteger(_ field: String) throws(ReplicationInfoError) -> Int64? {
+        guard let value = self[field] else { return nil }
+        guard let number = Int64(value) else { throw .malformed(field: field, value: value) }
+        return number
+    }
+
+    func integer(_ field: String, default fallback: Int64? = nil) throws(ReplicationInfoError) -> Int64 {
+        guard let number = try optionalInteger(field) ?? fallback else { throw .missing(field: field) }
+        return number
+    }
+
+    func port(_ field: String) throws(ReplicationInfoError) -> Int {
+        let number = try integer(field)
+        guard (0...65_535).contains(number) else { throw .malformed(field: field, value: String(number)) }
+        return Int(number)
+    }
+
+    func masterLink(version: ServerVersion?) throws(ReplicationInfoError) -> ReplicationInfo.MasterLink {
+        let isUp = try string("master_link_status") == "up"
+        let lastIO = try integer("master_last_io_seconds_ago", default: -1)
+        return ReplicationInfo.MasterLink(
+            host: try string("master_host"),
+            port: try port("master_port"),
+            isUp: isUp,
+            secondsSinceLastIO: lastIO < 0 ? nil : lastIO,
+            downtime: isUp ? nil : try downtime(),
+            fullResync: try fullResync(),
+            appliedOffset: try integer("slave_repl_offset"),
+            receivedOffset: try optionalInteger("slave_read_repl_offset"),
+            isReadOnly: try integer("slave_read_only", default: 1) == 1,
+            priority: try optionalInteger("slave_priority")
+        )
+    }
+
+    /// Redis ≤ 5 computes "now minus 0" for a link that never was up, which is the Unix time; ≥ 6.2 gives -1.
+    private func downtime() throws(ReplicationInfoError) -> ReplicationInfo.Downtime? {
+        guard let seconds = try optionalInteger("master_link_down_since_seconds") else { return nil }
+        let longerThanRedisExists: Int64 = 1_000_000_000
+        return seconds < 0 || seconds > longerThanRedisExists ? .neverConnected : .seconds(seconds)
+    }
+
+    private func fullResync() throws(ReplicationInfoError) -> ReplicationInfo.FullResync? {
+        guard try integer("master_sync_in_progress", default: 0) == 1 else { return nil }
+        // Negative for diskless transfers and until the size is known.
+        func known(_ value: Int64?) -> Int64? { value.flatMap { $0 < 0 ? nil : $0 } }
+        let total = known(try optionalInteger("master_sync_total_bytes")).flatMap { $0 == 0 ? nil : $0 }
+        return ReplicationInfo.FullResync(
+            leftBytes: known(try optionalInteger("master_sync_left_bytes")),
+            totalBytes: total,
+            readBytes: known(try optionalInteger("master_sync_read_bytes"))
+        )
+    }
+
+    func identity() throws(ReplicationInfoError) -> ReplicationIdentity? {
+        guard let id = self["master_replid"] else { return nil }
+        let secondOffset = try integer("second_repl_offset", default: -1)
+        // A second id of zeros with offset -1 says that there is none.
+        guard let previous = self["master_replid2"], secondOffset > 0 else {
+            return ReplicationIdentity(id: id, previous: nil)
+        }
+        return ReplicationIdentity(id: id, previous: .init(id: previous, end: secondOffset - 1))
+    }
+
+    func replicas() throws(ReplicationInfoError) -> [ReplicationInfo.Replica] {
+        var replicas: [ReplicationInfo.Replica] = []
+        // Numbered without gaps; a hostile count must not make us search for long.
+        while let line = self["slave\(replicas.count)"], replicas.count < 10_000 {
+            replicas.append(try Self.replica(line, field: "slave\(replicas.count)"))
+        }
+        return replicas
+    }
+
+    /// `ip=10.0.0.2,port=6379,state=online,offset=50,lag=1`.
+    private static func replica(
+        _ line: String, field: String
+    ) throws(ReplicationInfoError) -> ReplicationInfo.Replica {
+        var parts: [Substring: Substring] = [:]
+        for part in line.split(separator: ",") {
+            guard let equals = part.firstIndex(of: "=") else { continue }
+            parts[part[..<equals]] = part[part.index(after: equals)...]
+        }
+        guard let ip = parts["ip"], let port = parts["port"].flatMap({ Int($0) }), let state = parts["state"] else {
+            throw .malformed(field: field, value: line)
+        }
+        return ReplicationInfo.Replica(
+            ip: String(ip),
+            port: port,
+            state: String(state),
+            acknowledgedOffset: parts["offset"].flatMap { Int64($0) } ?? 0,
+            secondsSinceAcknowledgement: parts["lag"].flatMap { Int64($0) }.flatMap { $0 < 0 ? nil : $0 }
+        )
+    }
+
+    func server() throws(ReplicationInfoError) -> ReplicationInfo.Server? {
+        guard let text = self["redis_version"] else { return nil }
+        guard let version = ServerVersion(parsing: text) else { throw .malformed(field: "redis_version", value: text) }
+        return ReplicationInfo.Server(
+            version: version,
+            mode: self["redis_mode"].flatMap { .init(rawValue: $0) } ?? .standalone,
+            runID: try string("run_id"),
+            port: try port("tcp_port"),
+            uptime: try integer("uptime_in_seconds", default: 0)
+        )
+    }
+
+    func persistence() throws(ReplicationInfoError) -> ReplicationInfo.Persistence? {
+        guard let loading = self["loading"] else { return nil }
+        return ReplicationInfo.Persistence(
+            isLoading: loading == "1",
+            isAsyncLoading: self["async_loading"] == "1",
+            loadingETA: try optionalInteger("loading_eta_seconds"),
+            isAOFEnabled: self["aof_enabled"] == "1",
+            lastSaveTime: try optionalInteger("rdb_last_save_time")
+        )
+    }
+
+    /// Sums `dbN:keys=…`. An empty data set has the section's title and no line.
+    func keys() throws(ReplicationInfoError) -> Int64? {
+        guard hasKeyspace else { return nil }
+        var sum: Int64 = 0
+        for (field, value) in values where field.hasPrefix("db") && field.dropFirst(2).allSatisfy(\.isWholeNumber) {
+            guard value.hasPrefix("keys="), let count = Int64(value.dropFirst(5).prefix { $0 != "," }), count >= 0 else {
+                throw .malformed(field: String(field), value: String(value))
+            }
+            sum = sum.addingReportingOverflow(count).partialValue
+        }
+        return sum
+    }
+}

@@ -1,0 +1,125 @@
+// What the states have in common: lag, loss, opening and refusing.
+
+extension SyncGate {
+    static func open(_ opening: Opening) -> Step { (.open(opening), [.open(opening)]) }
+
+    static func refuse(_ refusal: Refusal, releasing: Bool = false) -> Step {
+        (.refused(refusal), releasing ? [.releaseFence, .refuse(refusal)] : [.refuse(refusal)])
+    }
+
+    /// Raises the fence. While a refusal is being overridden nothing is waited for.
+    static func fence(_ attempt: Attempt, overriding refusal: Refusal?, _ now: Instant) -> Step {
+        let left = max(attempt.deadline - now, .zero)
+        let wait = min(left, GateTiming.longestWait)
+        return (
+            .fencing(attempt, overriding: refusal, deadline: now + wait),
+            [.fenceMaster(for: wait + GateTiming.fenceMargin)]
+        )
+    }
+
+    /// Whether the policy overrides this refusal.
+    static func accepts(_ refusal: Refusal, _ policy: Policy) -> Bool {
+        policy.force && refusal.isForceable || policy.onTimeout == .promote && refusal.isPatience
+    }
+
+    /// The policy accepts what would be lost: fence first, so that the loss is known exactly.
+    static func overrideOrRefuse(_ refusal: Refusal, _ attempt: Attempt, _ now: Instant) -> Step {
+        guard accepts(refusal, attempt.policy), let master = attempt.master else { return refuse(refusal) }
+        switch refusal {
+        case .replicaOfReplica, .mutualReplicas, .masterLoading, .failoverInProgress:
+            return openOverriding(refusal, attempt, target: nil, contact: .answering, now)
+        default:
+            // A master that follows somebody takes no writes, and must not be redirected by us.
+            guard master.info.masterLink == nil else {
+                return openOverriding(refusal, attempt, target: nil, contact: .answering, now)
+            }
+            return fence(attempt, overriding: refusal, now)
+        }
+    }
+
+    static func openOverriding(
+        _ refusal: Refusal, _ attempt: Attempt, target: Target?, contact: Contact, _ now: Instant
+    ) -> Step {
+        guard refusal.isForceable else { return refuse(refusal, releasing: target != nil) }
+        var opening = opening(attempt, target: target, contact: contact, loss: loss(attempt, target: target, now))
+        opening.overridden = refusal
+        return openWithinLimit(opening, attempt.policy)
+    }
+
+    /// `--max-loss-bytes` bounds every opening but a forced one.
+    static func openWithinLimit(_ opening: Opening, _ policy: Policy) -> Step {
+        guard let limit = policy.maxLossBytes, !policy.force, !opening.loss.isWithin(limit) else { return open(opening) }
+        let bytes: Int64?
+        switch opening.loss {
+        case .none: bytes = 0
+        case .exact(let lost), .atMost(let lost, _): bytes = lost
+        case .unknown: bytes = nil
+        }
+        return refuse(.lossAboveLimit(bytes: bytes, limit: limit), releasing: opening.evidence.fence != nil)
+    }
+
+    static func opening(_ attempt: Attempt, target: Target?, contact: Contact, loss: Loss) -> Opening {
+        let read = target?.observation ?? attempt.master
+        let replica = attempt.replica
+        let waited = read.flatMap { read in replica.map { max($0.at - read.at, .zero) } }
+        let evidence = Evidence(
+            target: read.flatMap { position($0.info) }, appliedOffset: replica?.info.dataOffset ?? 0,
+            fence: target?.fence, waited: waited ?? .zero)
+        return Opening(evidence: evidence, loss: loss, master: contact, fencedUntil: target?.fencedUntil)
+    }
+
+    /// What is lost if the replica is promoted as it was last read.
+    static func loss(_ attempt: Attempt, target: Target?, _ now: Instant) -> Loss {
+        guard let master = target?.observation ?? attempt.master, let replica = attempt.replica else {
+            return .unknown(.neverSampled)
+        }
+        guard isComparable(replica.info, master.info) else { return .unknown(.notComparable) }
+        let missing = max(master.info.masterReplicationOffset - replica.info.dataOffset, 0)
+        guard target == nil else { return missing == 0 ? .none : .exact(bytes: missing) }
+        return .atMost(bytes: missing, sampleAge: max(now - master.at, .zero))
+    }
+
+    /// Bytes that the replica lacks of the master's last known offset; `nil` where they cannot be compared.
+    static func lag(_ attempt: Attempt) -> Int64? {
+        guard let master = attempt.master, let replica = attempt.replica,
+            isComparable(replica.info, master.info)
+        else { return nil }
+        return max(master.info.masterReplicationOffset - replica.info.dataOffset, 0)
+    }
+
+    /// Whether the replica is so close that fencing is worth it; late in the attempt, whether it can make it at all.
+    static func isInReach(_ attempt: Attempt, _ now: Instant) -> Bool {
+        guard let behind = lag(attempt) else { return false }
+        if behind <= GateTiming.reachBytes { return true }
+        guard let first = attempt.firstReplica, let last = attempt.replica else { return false }
+        let seconds = (last.at - first.at) / .seconds(1)
+        let applied = Double(last.info.dataOffset - first.info.dataOffset)
+        guard seconds > 0, applied > 0 else { return false }
+        let needed = Duration.seconds(Double(behind) * seconds / applied)
+        let isLate = now - attempt.startedAt >= attempt.policy.timeout * GateTiming.lastCall
+        let left = min(attempt.deadline - now, GateTiming.longestWait)
+        return needed <= GateTiming.reach || isLate && needed <= left
+    }
+
+    /// Whether the replica still carries the master's history. Before Redis 4 the conditions of the approach stand for it.
+    static func isSameHistory(_ replica: ReplicationInfo, _ master: ReplicationInfo) -> Bool {
+        guard let own = replica.identity, let theirs = master.identity else { return true }
+        return own.id == theirs.id
+    }
+
+    /// Whether offsets may be subtracted: a read-only replica, a backlog that counts, and the same id; before Redis 4
+    /// there are no ids, and a link that was up at least once stands for them.
+    private static func isComparable(_ replica: ReplicationInfo, _ master: ReplicationInfo) -> Bool {
+        guard master.masterLink == nil, isSameHistory(replica, master), !master.isLoading, master.backlog.isActive,
+            let link = replica.masterLink, link.isReadOnly, link.fullResync == nil
+        else { return false }
+        return replica.identity != nil || link.downtime != .neverConnected
+    }
+
+    /// A server's position: by replication id, or by `run_id` before Redis 4.
+    static func position(_ info: ReplicationInfo) -> ReplicationPosition? {
+        (info.identity?.id ?? info.server?.runID).map {
+            ReplicationPosition(replicationID: $0, offset: info.dataOffset)
+        }
+    }
+}
