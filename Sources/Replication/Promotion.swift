@@ -81,7 +81,7 @@ public struct Promotion: Sendable, Equatable {
         case localPromoted
         /// It answered with an error and is still a replica.
         case localRefused(String)
-        /// It did not answer, and asking again did not help.
+        /// It did not answer, and asking again did not help. Also while the gate is at work.
         case localLost(SyncGate.Contact)
     }
 
@@ -149,6 +149,10 @@ public struct Promotion: Sendable, Equatable {
     }
 
     private func gating(_ gate: SyncGate, _ event: Event, _ now: Instant) -> (State, [Action]) {
+        if case .localLost(let contact) = event {
+            let failure: Failure = contact == .dead ? .localDied : .localSilent(masterDemoted: false)
+            return finish(.failed(failure), after: [.releaseFence])
+        }
         guard case .gate(let gateEvent) = event else { return (.gating(gate), []) }
         if case .replica(let observation) = gateEvent, observation.info.masterLink == nil {
             // Somebody else promoted it: the peer's own run, or the operator.

@@ -1,0 +1,170 @@
+import Glibc
+import RedisClient
+import Replication
+
+/// A process of its own that undoes a password fence when the one that raised it dies or takes too long.
+///
+/// It is this same program, started with `fence-guard`, in a session of its own, so that neither Ctrl-C nor a killed
+/// process group takes it along. What it must know comes over its standard input, never by arguments or environment,
+/// where `ps` would show it. End of input without `done` means that its parent died.
+public struct FenceGuard: Sendable {
+    private let input: Int32
+    private let process: pid_t
+
+    /// Starts the guard. Returns when it has all it needs.
+    static func start(
+        over endpoint: Endpoint, entry: FenceJournal.Entry, journal: FenceJournal, undoAfter: Duration
+    ) async throws(ServerTrouble) -> FenceGuard {
+        var ends: [Int32] = [0, 0]
+        guard pipe(&ends) == 0 else { throw .unusable("cannot start the fence's guard: \(reason(errno))") }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        let process = spawn(input: ends[0])
+        close(ends[0])
+        guard let process else {
+            close(ends[1])
+            throw .unusable("cannot start the fence's guard: \(reason(errno))")
+        }
+        let guardian = FenceGuard(input: ends[1], process: process)
+        let milliseconds = Int64((undoAfter / .milliseconds(1)).rounded(.up))
+        var lines = [
+            ("url", endpoint.url.addressText), ("fence", entry.fencePassword ?? ""),
+            ("previous", entry.previousPassword), ("directory", journal.directory), ("local", journal.local),
+            ("milliseconds", String(milliseconds)),
+        ]
+        let tls: [(String, String?)] = [
+            ("cacert", endpoint.tls.certificateAuthority), ("cert", endpoint.tls.certificate),
+            ("key", endpoint.tls.key), ("sni", endpoint.tls.serverName),
+        ]
+        for case (let name, let value?) in tls { lines.append((name, value)) }
+        guardian.write(lines.map { "\($0.0) \(FenceJournal.hex($0.1))\n" }.joined() + "go \n")
+        return guardian
+    }
+
+    /// The fence is undone: the guard may go.
+    func dismiss() async {
+        write("done \n")
+        close(input)
+        waitpid(process, nil, 0)
+    }
+
+    private func write(_ text: String) {
+        // A guard that died takes nothing; SIGPIPE is ignored since NIO opened its first socket.
+        _ = text.utf8.withContiguousStorageIfAvailable { Glibc.write(input, $0.baseAddress, $0.count) }
+    }
+
+    private static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
+
+    /// This program with `fence-guard`: input from the pipe, no output, so that nobody waits for its end.
+    private static func spawn(input: Int32) -> pid_t? {
+        var actions = posix_spawn_file_actions_t()
+        var attributes = posix_spawnattr_t()
+        posix_spawn_file_actions_init(&actions)
+        posix_spawnattr_init(&attributes)
+        defer {
+            posix_spawn_file_actions_destroy(&actions)
+            posix_spawnattr_destroy(&attributes)
+        }
+        posix_spawn_file_actions_adddup2(&actions, input, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        // <spawn.h>: POSIX_SPAWN_SETSID, hidden behind _GNU_SOURCE.
+        posix_spawnattr_setflags(&attributes, 0x80)
+        let arguments: [UnsafeMutablePointer<CChar>?] = [strdup("syncgate"), strdup("fence-guard")]
+        // The one variable that this program needs to start: where the Swift libraries are, if they are not linked in.
+        let libraries = getenv("LD_LIBRARY_PATH").map { "LD_LIBRARY_PATH=" + String(cString: $0) }
+        let environment: [UnsafeMutablePointer<CChar>?] = libraries.map { [strdup($0)] } ?? []
+        defer { (arguments + environment).forEach { free($0) } }
+        var process: pid_t = 0
+        let result = posix_spawn(
+            &process, "/proc/self/exe", &actions, &attributes, arguments + [nil], environment + [nil])
+        return result == 0 ? process : nil
+    }
+}
+
+extension FenceGuard {
+    /// How long the guard goes on trying; after that the journal is left to the next run.
+    private static let patience: Duration = .seconds(120)
+
+    /// What the guard process does: waits for `done`, for the end of its input, or for its time; then undoes the fence.
+    public static func watch() async {
+        var input = GuardInput()
+        guard let orders = input.readOrders(), let text = orders["url"], let previous = orders["previous"],
+            let directory = orders["directory"], let local = orders["local"],
+            let milliseconds = orders["milliseconds"].flatMap({ Int32($0) })
+        else { return }
+        if input.waitForDone(milliseconds: milliseconds) { return }
+        var url: RedisURL
+        do throws(RedisURLError) { url = try RedisURL(parsing: text) } catch { return }
+        url.password = orders["fence"]
+        let tls = TLSFiles(
+            certificateAuthority: orders["cacert"], certificate: orders["cert"], key: orders["key"],
+            serverName: orders["sni"])
+        let entry = FenceJournal.Entry(
+            master: text, masterRunID: "", fencePassword: orders["fence"], previousPassword: previous)
+        await undo(
+            entry, on: Server(Endpoint(url: url, tls: tls), timeout: .seconds(1)),
+            journal: FenceJournal(directory: directory, local: local))
+    }
+
+    private static func undo(_ entry: FenceJournal.Entry, on master: Server, journal: FenceJournal) async {
+        let end = ContinuousClock.now + patience
+        var refusals = 0
+        while ContinuousClock.now < end, refusals < 5 {
+            do throws(ServerTrouble) {
+                try await MasterFence.restorePassword(of: master, entry: entry)
+                journal.delete()
+                return
+            } catch {
+                // A wrong password means that the fence is not up, or not yet: the parent's last words may be under way.
+                if case .unusable = error { refusals += 1 }
+                if error == .dead { return }
+            }
+            usleep(200_000)
+        }
+    }
+}
+
+/// The guard's standard input, read line by line.
+private struct GuardInput {
+    private var buffer: [UInt8] = []
+
+    /// The lines up to `go`; nil when the input ends before.
+    mutating func readOrders() -> [String: String]? {
+        var orders: [String: String] = [:]
+        while let (name, value) = nextLine() {
+            if name == "go" { return orders }
+            orders[name] = value
+        }
+        return nil
+    }
+
+    /// Whether `done` came before the input's end and within the time.
+    mutating func waitForDone(milliseconds: Int32) -> Bool {
+        var poller = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
+        if buffer.isEmpty, poll(&poller, 1, milliseconds) <= 0 { return false }
+        return nextLine()?.name == "done"
+    }
+
+    private mutating func nextLine() -> (name: String, value: String)? {
+        while true {
+            if let end = buffer.firstIndex(of: UInt8(ascii: "\n")) {
+                let line = String(decoding: buffer[..<end], as: UTF8.self)
+                buffer.removeSubrange(...end)
+                let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
+                guard parts.count == 2, let value = FenceJournal.unhex(parts[1]) else { return nil }
+                return (String(parts[0]), value)
+            }
+            var chunk = [UInt8](repeating: 0, count: 4096)
+            let count = read(0, &chunk, chunk.count)
+            guard count > 0 else { return nil }
+            buffer += chunk[..<count]
+        }
+    }
+}
+
+extension RedisURL {
+    /// The address without credentials: what may be written to a file or shown.
+    var addressText: String {
+        RedisURL(address: address, usesTLS: usesTLS).description
+    }
+}

@@ -1,0 +1,115 @@
+import Glibc
+
+/// Why the journal could not be written or read.
+public enum FenceJournalError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// A system call failed: what, on which path, and the error's name.
+    case system(call: String, path: String, errno: Int32)
+
+    /// One line with what to do.
+    public var description: String {
+        switch self {
+        case .system(let call, let path, let code):
+            "cannot \(call) \(path): \(String(cString: strerror(code))); name a writable folder with --state-dir"
+        }
+    }
+}
+
+/// What must be undone when we die behind a fence that does not expire by itself, and what a second run needs to finish.
+///
+/// One small file per promoted server, mode 0600 because it holds passwords, written and fsynced *before* the fence is
+/// raised and deleted after it is released (DESIGN section 5). Lines of `key hex`, so that no value needs quoting.
+struct FenceJournal: Sendable, Equatable {
+    /// The folder.
+    let directory: String
+    /// The promoted server's address, which names the file.
+    let local: String
+
+    /// What is written.
+    struct Entry: Sendable, Equatable {
+        /// The fenced master's address, without credentials.
+        var master: String
+        /// Its `run_id`.
+        var masterRunID: String
+        /// The random password; `nil` for a fence that expires by itself.
+        var fencePassword: String?
+        /// The password to restore; empty for none.
+        var previousPassword: String
+    }
+
+    private var path: String {
+        let name = local.map { $0.isLetter || $0.isNumber || $0 == "." || $0 == "-" ? String($0) : "_" }.joined()
+        return "\(directory)/promote-\(name).journal"
+    }
+
+    /// The default folder: `/var/lib/syncgate` for root, `$XDG_STATE_HOME/syncgate` or `~/.local/state/syncgate` else.
+    static func defaultDirectory() -> String {
+        func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 } }
+        if let state = variable("STATE_DIRECTORY") { return state }
+        if geteuid() == 0 { return "/var/lib/syncgate" }
+        return (variable("XDG_STATE_HOME") ?? (variable("HOME") ?? "/tmp") + "/.local/state") + "/syncgate"
+    }
+
+    /// Writes the entry and makes it durable. The folder is made where it is missing.
+    func write(_ entry: Entry) throws(FenceJournalError) {
+        try makeDirectory()
+        var lines = [("master", entry.master), ("run_id", entry.masterRunID), ("previous", entry.previousPassword)]
+        if let password = entry.fencePassword { lines.append(("fence", password)) }
+        let text = lines.map { "\($0.0) \(Self.hex($0.1))\n" }.joined()
+        let temporary = path + ".new"
+        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw .system(call: "write", path: temporary, errno: errno) }
+        let written = text.utf8.withContiguousStorageIfAvailable { Glibc.write(file, $0.baseAddress, $0.count) }
+        let isDurable = written == text.utf8.count && fsync(file) == 0
+        let code = errno
+        Glibc.close(file)
+        guard isDurable else { throw .system(call: "write", path: temporary, errno: code) }
+        guard rename(temporary, path) == 0 else { throw .system(call: "write", path: path, errno: errno) }
+    }
+
+    /// The entry that an interrupted run left; `nil` where there is none, or none that can be read.
+    func read() -> Entry? {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { Glibc.close(file) }
+        var buffer = [UInt8](repeating: 0, count: 16 * 1024)
+        let count = Glibc.read(file, &buffer, buffer.count)
+        guard count > 0 else { return nil }
+        return Self.decode(String(decoding: buffer[..<count], as: UTF8.self))
+    }
+
+    /// Reads what `write` wrote. Anything else is `nil`.
+    static func decode(_ text: String) -> Entry? {
+        var values: [String: String] = [:]
+        for line in text.split(separator: "\n") {
+            let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, let value = unhex(parts[1]) else { return nil }
+            values[String(parts[0])] = value
+        }
+        guard let master = values["master"], let runID = values["run_id"], let previous = values["previous"] else { return nil }
+        return Entry(master: master, masterRunID: runID, fencePassword: values["fence"], previousPassword: previous)
+    }
+
+    /// Deletes the file; a missing one is no error.
+    func delete() { unlink(path) }
+
+    private func makeDirectory() throws(FenceJournalError) {
+        let slashes = directory.indices.dropFirst().filter { directory[$0] == "/" }
+        for parent in slashes.map({ String(directory[..<$0]) }) + [directory] {
+            if mkdir(parent, 0o700) == 0 { continue }
+            let code = errno
+            guard access(parent, F_OK) == 0 else { throw .system(call: "make", path: parent, errno: code) }
+        }
+    }
+
+    static func hex(_ text: String) -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        return String(decoding: text.utf8.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+
+    static func unhex(_ text: some StringProtocol) -> String? {
+        let nibbles = text.compactMap(\.hexDigitValue)
+        guard nibbles.count == text.count, nibbles.count.isMultiple(of: 2) else { return nil }
+        let bytes = stride(from: 0, to: nibbles.count, by: 2).map { UInt8(nibbles[$0] << 4 | nibbles[$0 + 1]) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,158 @@
+import RedisClient
+import Replication
+
+/// The fence on one master: raises the kind that suits its version, and undoes it.
+///
+/// A password fence is journaled and guarded before it is raised: the guard is a process of its own that undoes it when
+/// this one dies or takes too long. A pause needs neither, but is journaled where that is possible, so that a second run
+/// can finish what was begun.
+actor MasterFence {
+    /// What raising came to.
+    enum Raised: Sendable {
+        /// It holds until then, and the master was read behind it.
+        case raised(Observation, Fence, until: Instant)
+        /// It is not raised: the reason.
+        case failed(String)
+        /// The master was lost on the way; it may be raised.
+        case lost(ServerTrouble)
+    }
+
+    /// How much later than the fence's stated end the guard acts, so that it never acts before.
+    private static let guardMargin: Duration = .milliseconds(500)
+
+    private let master: Server
+    private let journal: FenceJournal
+    private var fence: Fence?
+    private var entry: FenceJournal.Entry?
+    private var guardProcess: FenceGuard?
+    /// When the fence's commands left; for the write gap.
+    private(set) var raisedAt: Instant?
+
+    init(master: Server, journal: FenceJournal) {
+        self.master = master
+        self.journal = journal
+    }
+
+    /// Raises the fence for a time. `info` is the master's latest.
+    func raise(for duration: Duration, on info: ReplicationInfo) async -> Raised {
+        guard let server = info.server else { return .failed("its version is not known") }
+        let kind = Fence.suited(for: server.version)
+        let address = await master.endpoint.url.addressText
+        switch kind {
+        case .clientPause, .readOnlyReplica:
+            let entry = FenceJournal.Entry(
+                master: address, masterRunID: server.runID, fencePassword: nil, previousPassword: "")
+            do throws(FenceJournalError) {
+                try journal.write(entry)
+                self.entry = entry
+            } catch {
+                // This fence expires by itself; the journal would only have helped a second run.
+            }
+            let milliseconds = Int64((duration / .milliseconds(1)).rounded(.up))
+            return await send(
+                [["CLIENT", "PAUSE", String(milliseconds), "WRITE"], ["INFO"]], kind: .clientPause, for: duration)
+        case .password:
+            if let failure = await prepare(address: address, server: server, for: duration) { return .failed(failure) }
+            let password = entry?.fencePassword ?? ""
+            let raised = await send(
+                [
+                    ["MULTI"], ["CONFIG", "SET", "requirepass", password],
+                    ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"], ["INFO"], ["EXEC"],
+                ], kind: .password, for: duration)
+            if case .failed = raised {
+                await guardProcess?.dismiss()
+                journal.delete()
+                entry = nil
+            }
+            return raised
+        }
+    }
+
+    /// Journal and guard; returns why they could not be had.
+    private func prepare(address: String, server: ReplicationInfo.Server, for duration: Duration) async -> String? {
+        do throws(ServerTrouble) {
+            if server.version >= ServerVersion(6, 0) {
+                // With several users, a password for the default one fences nothing.
+                let users = try await master.perform([["ACL", "USERS"]])
+                if case .success(.array(let names)) = users[0], names.count > 1 {
+                    return "Redis 6.0 and 6.1 with several ACL users have no safe fence"
+                }
+            }
+            let settings = try await master.perform([["CONFIG", "GET", "requirepass"]])
+            guard case .success(.array(let pair)) = settings[0], pair.count == 2, let previous = pair[1].text else {
+                if case .failure(let error) = settings[0] { return "CONFIG GET requirepass: \(error)" }
+                return "CONFIG GET requirepass gives no value"
+            }
+            let entry = FenceJournal.Entry(
+                master: address, masterRunID: server.runID, fencePassword: Self.randomPassword(),
+                previousPassword: previous)
+            try journalOrTrouble(entry)
+            self.entry = entry
+            guardProcess = try await FenceGuard.start(
+                over: await master.endpoint, entry: entry, journal: journal, undoAfter: duration + Self.guardMargin)
+            await master.usePassword(entry.fencePassword)
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    private func journalOrTrouble(_ entry: FenceJournal.Entry) throws(ServerTrouble) {
+        do throws(FenceJournalError) { try journal.write(entry) } catch { throw .unusable("\(error)") }
+    }
+
+    private func send(_ commands: [[String]], kind: Fence, for duration: Duration) async -> Raised {
+        let sentAt = ContinuousClock.now
+        do throws(ServerTrouble) {
+            let outcomes = try await master.perform(commands)
+            var info = outcomes[outcomes.count - 1]
+            if kind == .password, case .success(.array(let inner)) = info, inner.count == 3 { info = .success(inner[2]) }
+            for case .failure(let error) in outcomes { return .failed("\(error)") }
+            let observation = try Server.observation(info, at: sentAt)
+            fence = kind
+            raisedAt = sentAt
+            return .raised(observation, kind, until: sentAt + duration)
+        } catch {
+            fence = kind
+            raisedAt = sentAt
+            return .lost(error)
+        }
+    }
+
+    /// Undoes the fence, if there is one. Returns what went wrong; journal and guard then stay in charge.
+    func release() async -> String? {
+        guard let fence else {
+            journal.delete()
+            return nil
+        }
+        do throws(ServerTrouble) {
+            switch fence {
+            case .clientPause: try Self.check(try await master.perform([["CLIENT", "UNPAUSE"]]))
+            case .password: try await Self.restorePassword(of: master, entry: entry)
+            case .readOnlyReplica: break
+            }
+        } catch {
+            return "\(error)"
+        }
+        await guardProcess?.dismiss()
+        journal.delete()
+        self.fence = nil
+        return nil
+    }
+
+    /// Sets the password that was there before the fence.
+    static func restorePassword(of master: Server, entry: FenceJournal.Entry?) async throws(ServerTrouble) {
+        guard let entry, entry.fencePassword != nil else { return }
+        try check(try await master.perform([["CONFIG", "SET", "requirepass", entry.previousPassword]]))
+    }
+
+    private static func check(_ outcomes: [Result<RedisReply, RedisError>]) throws(ServerTrouble) {
+        for case .failure(let error) in outcomes { throw ServerTrouble(error) }
+    }
+
+    private static func randomPassword() -> String {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<4).map { _ in FenceJournal.hex(String(UInt64.random(in: .min ... .max, using: &generator), radix: 36)) }
+            .joined()
+    }
+}

@@ -1,0 +1,246 @@
+import RedisClient
+import Replication
+
+/// Executes the actions of one `Promotion` and brings their outcomes back as events, until it has finished.
+struct PromotionLoop: Sendable {
+    /// Pools reconnect only when their connections end: idle and subscribed ones would go on with the old master.
+    static let disconnectCommands = [
+        ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"], ["CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "yes"],
+    ]
+
+    let run: PromotionRun
+    let master: Server
+    let endpoint: Endpoint
+    let follow: (host: String, port: Int)?
+    let fence: MasterFence
+
+    init(run: PromotionRun, master: Server, endpoint: Endpoint, follow: (host: String, port: Int)?) {
+        self.run = run
+        self.master = master
+        self.endpoint = endpoint
+        self.follow = follow
+        fence = MasterFence(master: master, journal: run.journal)
+    }
+
+    /// What the loop carries from one action to the next.
+    struct Progress {
+        var promotion: Promotion
+        var master: ReplicationInfo?
+        var isMasterLossTold = false
+        var promotedAt: Instant?
+        var events: [Promotion.Event] = []
+    }
+
+    func run(_ request: Promotion.Request) async -> OperationReport {
+        if follow == nil, !request.keepMaster {
+            return await run.usageError("how the old master reaches \(run.options.local.url) is not known; use --announce")
+        }
+        var progress = Progress(promotion: Promotion(request))
+        var actions = progress.promotion.start(now: .now)
+        while true {
+            for action in actions {
+                if run.options.isDryRun, let report = await dryRun(action, progress) { return report }
+                if case .finish(let outcome) = action { return await finish(outcome, progress) }
+                await execute(action, &progress)
+            }
+            actions = []
+            if run.options.isStopping() { actions = progress.promotion.handle(.gate(.aborted), now: .now) }
+            while actions.isEmpty, !progress.events.isEmpty {
+                actions = progress.promotion.handle(progress.events.removeFirst(), now: .now)
+            }
+            if actions.isEmpty, let deadline = progress.promotion.deadline, ContinuousClock.now >= deadline {
+                actions = progress.promotion.handle(.gate(.deadlineReached), now: .now)
+            }
+            if actions.isEmpty { await sample(.both, &progress) }
+        }
+    }
+
+    private func execute(_ action: Promotion.Action, _ progress: inout Progress) async {
+        switch action {
+        case .gate(.sample(let servers, let pause)):
+            await wait(pause, until: progress.promotion.deadline)
+            if let deadline = progress.promotion.deadline, ContinuousClock.now >= deadline {
+                progress.events.append(.gate(.deadlineReached))
+            } else {
+                await sample(servers, &progress)
+            }
+        case .gate(.fenceMaster(let duration)):
+            await raiseFence(for: duration, &progress)
+        case .gate(.releaseFence), .releaseFence:
+            await releaseFence()
+        case .demoteMaster(let demotion):
+            progress.events.append(await demote(demotion))
+        case .promoteLocal:
+            progress.events.append(await promoteLocal(&progress))
+        case .restoreMaster:
+            await restoreMaster()
+        case .disconnectClients:
+            await disconnectClients()
+        case .gate(.open), .gate(.refuse), .finish:
+            break
+        }
+    }
+
+    private func wait(_ pause: Duration, until deadline: Instant?) async {
+        guard pause > .zero else { return }
+        let now = ContinuousClock.now
+        let end = deadline.map { min($0, now + pause) } ?? now + pause
+        do { try await Task.sleep(until: end, tolerance: .zero, clock: .continuous) } catch {
+            // Only cancellation throws, and nobody cancels this task.
+        }
+    }
+
+    private func sample(_ servers: SyncGate.Servers, _ progress: inout Progress) async {
+        if servers == .both {
+            async let theirs = Self.read(master)
+            async let ours = Self.read(run.local)
+            report(await theirs, &progress)
+            report(local: await ours, &progress)
+            return
+        }
+        // The master is watched through its connection: a dead one closes it.
+        if await master.isLost, !progress.isMasterLossTold {
+            progress.isMasterLossTold = true
+            let reading = await Self.read(master)
+            if case .success(let observation) = reading,
+                observation.info.server?.runID == progress.master?.server?.runID
+            {
+                progress.isMasterLossTold = false
+            } else if case .success = reading {
+                // It was restarted: what acknowledged our clients' writes is gone.
+                progress.events.append(.gate(.masterUnreachable(.dead)))
+            } else {
+                report(reading, &progress)
+            }
+        }
+        report(local: await Self.read(run.local, section: "replication"), &progress)
+    }
+
+    private static func read(_ server: Server, section: String? = nil) async -> Result<Observation, ServerTrouble> {
+        do throws(ServerTrouble) { return .success(try await server.observe(section)) } catch { return .failure(error) }
+    }
+
+    private func report(_ reading: Result<Observation, ServerTrouble>, _ progress: inout Progress) {
+        switch reading {
+        case .success(let observation):
+            progress.master = observation.info
+            progress.events.append(.gate(.master(observation)))
+        case .failure(let trouble):
+            progress.events.append(
+                .gate(trouble.contact.map { .masterUnreachable($0) } ?? .masterUnusable("\(trouble)")))
+        }
+    }
+
+    private func report(local reading: Result<Observation, ServerTrouble>, _ progress: inout Progress) {
+        switch reading {
+        case .success(let observation): progress.events.append(.gate(.replica(observation)))
+        case .failure(let trouble): progress.events.append(.localLost(trouble.contact ?? .silent))
+        }
+    }
+
+    private func raiseFence(for duration: Duration, _ progress: inout Progress) async {
+        guard let info = progress.master else { return }
+        switch await fence.raise(for: duration, on: info) {
+        case .raised(let observation, let kind, let until):
+            let how =
+                kind.expiresByItself
+                ? "CLIENT PAUSE WRITE, expires by itself in \(duration.milliseconds) ms"
+                : "random password, clients disconnected; undone within \(duration.milliseconds) ms even if we die"
+            run.recorder.record("fenced", "writes on \(endpoint.url) are fenced (\(how))", at: observation.at)
+            run.recorder.record("target", "the offset to reach is \(observation.info.masterReplicationOffset)")
+            progress.events.append(.gate(.fenced(observation, kind, until: until)))
+        case .failed(let reason):
+            progress.events.append(.gate(.fenceFailed(reason)))
+        case .lost(let trouble):
+            progress.events.append(
+                .gate(trouble.contact.map { .masterUnreachable($0) } ?? .fenceFailed("\(trouble)")))
+        }
+    }
+
+    private func releaseFence() async {
+        let wasRaised = await fence.raisedAt != nil
+        if let problem = await fence.release() {
+            run.recorder.record(
+                "release_failed", "the fence on \(endpoint.url) could not be released (\(problem)); it ends by itself")
+        } else if wasRaised {
+            run.recorder.record("released", "the fence is released")
+        }
+    }
+
+    private func demote(_ demotion: Promotion.Demotion) async -> Promotion.Event {
+        let target = demotion == .follow ? follow ?? ("127.0.0.1", 1) : ("127.0.0.1", 1)
+        run.recorder.record("caught_up", "the gate is open")
+        do throws(ServerTrouble) {
+            let sentAt = ContinuousClock.now
+            let outcomes = try await master.perform([
+                ["INFO", "replication"], ["SLAVEOF", target.0, String(target.1)],
+            ])
+            if case .failure(let error) = outcomes[1] { return .masterRefused("\(error)") }
+            let info = try Server.observation(outcomes[0], at: sentAt).info
+            let what =
+                demotion == .follow
+                ? "the old master \(endpoint.url) follows \(target.0):\(target.1), read-only from now on"
+                : "the old master \(endpoint.url) is read-only and keeps its data set"
+            run.recorder.record("demoted", what)
+            return .masterDemoted(offset: info.dataOffset)
+        } catch {
+            run.recorder.record("demote_failed", "the old master \(endpoint.url): \(error)")
+            return error.contact.map { .masterLost($0) } ?? .masterRefused("\(error)")
+        }
+    }
+
+    /// `SLAVEOF NO ONE`; where the reply is lost, the role tells whether it was executed.
+    private func promoteLocal(_ progress: inout Progress) async -> Promotion.Event {
+        var lastTrouble = ServerTrouble.silent("no answer")
+        run.recorder.record("promoting", "SLAVEOF NO ONE is sent to \(run.options.local.url)")
+        for _ in 0..<2 {
+            do throws(ServerTrouble) {
+                let outcomes = try await run.local.perform([["SLAVEOF", "NO", "ONE"]])
+                if case .failure(let error) = outcomes[0] { return .localRefused("\(error)") }
+                return promoted(&progress)
+            } catch {
+                lastTrouble = error
+            }
+            do throws(ServerTrouble) {
+                if try await run.local.observe("replication").info.masterLink == nil { return promoted(&progress) }
+            } catch {
+                lastTrouble = error
+            }
+        }
+        return lastTrouble.contact.map { .localLost($0) } ?? .localRefused("\(lastTrouble)")
+    }
+
+    private func promoted(_ progress: inout Progress) -> Promotion.Event {
+        progress.promotedAt = .now
+        run.recorder.record("promoted", "\(run.options.local.url) is master")
+        return .localPromoted
+    }
+
+    private func restoreMaster() async {
+        do throws(ServerTrouble) {
+            let outcomes = try await master.perform([["SLAVEOF", "NO", "ONE"]])
+            if case .failure(let error) = outcomes[0] { throw .unusable("\(error)") }
+            run.recorder.record("restored", "\(endpoint.url) is master again")
+        } catch {
+            run.recorder.record(
+                "restore_failed", "\(endpoint.url) could not be made master again: \(error); run SLAVEOF NO ONE there")
+        }
+    }
+
+    private func disconnectClients() async {
+        do throws(ServerTrouble) {
+            let counts = try await master.perform(Self.disconnectCommands).map { outcome in
+                if case .success(.integer(let count)) = outcome { count } else { Int64(0) }
+            }
+            run.recorder.record(
+                "disconnected", "\(counts[0]) client(s) and \(counts[1]) subscriber(s) of the old master are disconnected")
+        } catch {
+            run.recorder.record("disconnect_failed", "clients of \(endpoint.url): \(error)")
+        }
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds, rounded.
+    var milliseconds: Int64 { Int64((self / .milliseconds(1)).rounded()) }
+}

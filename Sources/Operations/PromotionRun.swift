@@ -1,0 +1,167 @@
+public import Replication
+import RedisClient
+
+/// One promotion on real servers: connects, executes what `Promotion` decides, and tells step by step what happened.
+///
+/// Holds no decision of its own beyond what can be said before the gate: who the servers are, and whether they can be a
+/// pair at all.
+public struct PromotionRun: Sendable {
+    /// What the operator asked for.
+    public struct Options: Sendable {
+        /// The server to promote.
+        public var local: Endpoint
+        /// Its master; `nil` for whom it follows, with the local server's credentials.
+        public var master: Endpoint?
+        /// How long to wait for the replica.
+        public var timeout: Duration = .seconds(10)
+        /// The limit for connecting, and for each command.
+        public var connectTimeout: Duration = .seconds(1)
+        /// What to do when the time is up.
+        public var onTimeout: SyncGate.Policy.OnTimeout = .refuse
+        /// The most that may be lost, bytes.
+        public var maxLossBytes: Int64?
+        /// Override refusals.
+        public var force = false
+        /// Leave the old master a master.
+        public var keepMaster = false
+        /// The local server's address as the old master reaches it.
+        public var announce: (host: String, port: Int)?
+        /// Change nothing.
+        public var isDryRun = false
+        /// Where the fence's journal goes; `nil` for the default folder.
+        public var stateDirectory: String?
+        /// Whether a signal asked us to stop. Asked between two events.
+        public var isStopping: @Sendable () -> Bool = { false }
+
+        /// Makes options with the defaults of the command line.
+        public init(local: Endpoint) { self.local = local }
+    }
+
+    let options: Options
+    let local: Server
+    let journal: FenceJournal
+    let recorder: StepRecorder
+
+    /// Makes a run. `report` is called with each step as it happens.
+    public init(_ options: Options, report: @escaping @Sendable (Step) -> Void) {
+        self.init(options, recorder: StepRecorder(report: report))
+    }
+
+    init(_ options: Options, recorder: StepRecorder) {
+        self.options = options
+        local = Server(options.local, timeout: options.connectTimeout)
+        journal = FenceJournal(
+            directory: options.stateDirectory ?? FenceJournal.defaultDirectory(), local: options.local.url.addressText)
+        self.recorder = recorder
+    }
+
+    /// Runs to the end. Never throws: what goes wrong is in the report.
+    public func run() async -> OperationReport {
+        let observation: Observation
+        do throws(ServerTrouble) {
+            observation = try await local.observe()
+        } catch {
+            return await failure("the local server \(options.local.url): \(error)", trouble: error)
+        }
+        if let report = await unsuitable("local server", options.local, observation.info) { return report }
+        recorder.record("local", Self.describe(options.local, observation.info))
+        guard let link = observation.info.masterLink else { return await alreadyMaster() }
+        let endpoint = options.master ?? Endpoint(
+            url: RedisURL(
+                address: .tcp(host: link.host, port: link.port), usesTLS: options.local.url.usesTLS,
+                username: options.local.url.username, password: options.local.url.password),
+            tls: options.local.tls)
+        let master = Server(endpoint, timeout: options.connectTimeout)
+        let resumed = await recover(master, endpoint: endpoint)
+        return await promote(from: master, at: endpoint, local: observation.info, resumed: resumed)
+    }
+
+    private func promote(
+        from master: Server, at endpoint: Endpoint, local info: ReplicationInfo, resumed: String?
+    ) async -> OperationReport {
+        var known: ReplicationInfo?
+        do throws(ServerTrouble) { known = try await master.observe().info } catch {
+            recorder.record("master_unreachable", "the master \(endpoint.url): \(error)")
+        }
+        if let known {
+            if let report = await unsuitable("master", endpoint, known) { return report }
+            if let id = known.server?.runID, id == info.server?.runID {
+                return await usageError("\(endpoint.url) is the local server itself; give the other server as --master")
+            }
+            recorder.record("master", Self.describe(endpoint, known))
+        }
+        let announced = await announcedAddress(master: master, endpoint: endpoint, info: known, local: info)
+        let policy = SyncGate.Policy(
+            timeout: options.timeout, onTimeout: options.onTimeout, maxLossBytes: options.maxLossBytes,
+            force: options.force, listedAs: announced.listedAs, resumedMaster: resumed)
+        let request = Promotion.Request(policy: policy, keepMaster: options.keepMaster)
+        let loop = PromotionLoop(run: self, master: master, endpoint: endpoint, follow: announced.target)
+        return await loop.run(request)
+    }
+
+    /// Undoes the fence of a run that was killed. Returns the `run_id` of the master that it had worked on.
+    private func recover(_ master: Server, endpoint: Endpoint) async -> String? {
+        guard !options.isDryRun, let entry = journal.read() else { return nil }
+        recorder.record("journal", "an earlier run on \(entry.master) was interrupted; finishing its work")
+        guard entry.fencePassword != nil, entry.master == endpoint.url.addressText else { return entry.masterRunID }
+        var fenced = endpoint
+        fenced.url.username = nil
+        fenced.url.password = entry.fencePassword
+        let server = Server(fenced, timeout: options.connectTimeout)
+        do throws(ServerTrouble) {
+            try await MasterFence.restorePassword(of: server, entry: entry)
+            recorder.record("released", "the interrupted run's password fence is released")
+        } catch {
+            // Its guard has undone it already, or the master is gone: the connection that follows will tell.
+        }
+        await server.close()
+        return entry.masterRunID
+    }
+
+    /// The local server is master: finish what an interrupted run began, and say so.
+    private func alreadyMaster() async -> OperationReport {
+        var reason = "\(options.local.url) is master already; nothing to do"
+        if !options.isDryRun, let entry = journal.read() {
+            var url = options.master?.url ?? options.local.url
+            do throws(RedisURLError) { url.address = try RedisURL(parsing: entry.master).address } catch {}
+            let endpoint = Endpoint(url: url, tls: options.master?.tls ?? options.local.tls)
+            let master = Server(endpoint, timeout: options.connectTimeout)
+            _ = await recover(master, endpoint: endpoint)
+            await finishInterrupted(master, endpoint: endpoint, runID: entry.masterRunID)
+            reason = "\(options.local.url) is master; the interrupted promotion is finished"
+            journal.delete()
+        }
+        return await report(.alreadyMaster, .done, reason)
+    }
+
+    private func finishInterrupted(_ master: Server, endpoint: Endpoint, runID: String) async {
+        do throws(ServerTrouble) {
+            let info = try await master.observe().info
+            guard info.masterLink != nil, info.server?.runID == runID else { return }
+            _ = try await master.perform(PromotionLoop.disconnectCommands)
+            if info.server.map({ Fence.suited(for: $0.version) }) == .clientPause {
+                _ = try await master.perform([["CLIENT", "UNPAUSE"]])
+            }
+            recorder.record("disconnected", "clients of the old master \(endpoint.url) are disconnected")
+        } catch {
+            recorder.record("master_unreachable", "the old master \(endpoint.url): \(error)")
+        }
+    }
+
+    /// A server that cannot be one of a pair.
+    private func unsuitable(_ name: String, _ endpoint: Endpoint, _ info: ReplicationInfo) async -> OperationReport? {
+        guard info.server?.mode == .cluster else { return nil }
+        return await usageError(
+            "the \(name) \(endpoint.url) is a Redis Cluster node; SyncGate guards pairs without Cluster")
+    }
+
+    static func describe(_ endpoint: Endpoint, _ info: ReplicationInfo) -> String {
+        let version = info.server.map { " (Redis \($0.version))" } ?? ""
+        guard let link = info.masterLink else {
+            return "\(endpoint.url)\(version) is master at offset \(info.masterReplicationOffset), "
+                + "\(info.replicas.count) replica(s)"
+        }
+        return "\(endpoint.url)\(version) is a replica of \(link.host):\(link.port), "
+            + "link \(link.isUp ? "up" : "down"), applied \(link.appliedOffset)"
+    }
+}
