@@ -51,8 +51,8 @@ public enum Demotion {
         }
     }
 
-    /// Decides for `local`, which shall follow `peer`. `peerIsOurs` tells whether a server that follows this address
-    /// follows the local one, and `followsPeer` whether the address that the local server follows is the peer's.
+    /// Decides for `local`, which shall follow `peer`. Whether a link leads to the other server is the caller's to say,
+    /// who knows their addresses: `peerFollowsLocal` of the peer's link, `localFollowsPeer` of the local one.
     public static func decide(
         local: ReplicationInfo, peer: ReplicationInfo, peerFollowsLocal: Bool, localFollowsPeer: Bool
     ) -> Decision {

@@ -56,6 +56,23 @@ public enum Loss: Sendable, Equatable {
     }
 }
 
+extension Loss: CustomStringConvertible {
+    /// What the operator reads.
+    public var description: String {
+        switch self {
+        case .none: "none: no acknowledged write is lost"
+        case .exact(let bytes): "exactly \(bytes) bytes of acknowledged writes"
+        case .atMost(let bytes, let age):
+            "\(bytes) bytes were missing when the old master was last read, \(Int64(age / .milliseconds(1))) ms before, "
+                + "and whatever it acknowledged after that"
+        case .unknown(.neverSampled):
+            "unknown: the old master could not be asked, so nothing bounds what it acknowledged and did not send"
+        case .unknown(.notComparable):
+            "unknown: the data sets have no common history that could be compared"
+        }
+    }
+}
+
 /// What was read of both servers before the gate opened.
 public struct Evidence: Sendable, Equatable {
     /// The master's position, read after the fence held; `nil` where the master could not be asked.

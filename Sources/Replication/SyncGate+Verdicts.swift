@@ -102,7 +102,7 @@ extension SyncGate {
     }
 
     /// Whether the replica still carries the master's history. Before Redis 4 the conditions of the approach stand for it.
-    static func isSameHistory(_ replica: ReplicationInfo, _ master: ReplicationInfo) -> Bool {
+    public static func isSameHistory(_ replica: ReplicationInfo, _ master: ReplicationInfo) -> Bool {
         guard let own = replica.identity, let theirs = master.identity else { return true }
         return own.id == theirs.id
     }

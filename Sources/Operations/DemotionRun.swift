@@ -1,0 +1,276 @@
+import RedisClient
+import Replication
+
+/// One demotion on real servers: makes the local server follow the peer, if that discards nothing.
+///
+/// Where the peer is the local server's replica, this is a switchover: the gate is passed with the roles seen from the
+/// other side, and the peer is promoted. Otherwise nobody would be master until somebody promotes it.
+public struct DemotionRun: Sendable {
+    /// What the operator asked for.
+    public struct Options: Sendable {
+        /// The server to demote.
+        public var local: Endpoint
+        /// The server to follow.
+        public var peer: Endpoint
+        /// How long to wait for the peer, and for the link.
+        public var timeout: Duration = .seconds(10)
+        /// The limit for connecting, and for each command.
+        public var connectTimeout: Duration = .seconds(1)
+        /// Follow although local writes are discarded.
+        public var force = false
+        /// Change nothing.
+        public var isDryRun = false
+        /// Where the fence's journal goes; `nil` for the default folder.
+        public var stateDirectory: String?
+        /// Whether a signal asked us to stop.
+        public var isStopping: @Sendable () -> Bool = { false }
+
+        /// Makes options with the defaults of the command line.
+        public init(local: Endpoint, peer: Endpoint) {
+            self.local = local
+            self.peer = peer
+        }
+    }
+
+    private let options: Options
+    private let local: Server
+    private let peer: Server
+    private let recorder: StepRecorder
+    private let journal: FenceJournal
+
+    /// Makes a run. `report` is called with each step as it happens, and must not wait.
+    public init(_ options: Options, report: @escaping @Sendable (Step) -> Void) {
+        self.options = options
+        local = Server(options.local, timeout: options.connectTimeout)
+        peer = Server(options.peer, timeout: options.connectTimeout)
+        recorder = StepRecorder(report: report)
+        journal = FenceJournal(
+            directory: options.stateDirectory ?? FenceJournal.defaultDirectory(), local: options.peer.url.addressText)
+    }
+
+    /// Runs to the end. Never throws: what goes wrong is in the report.
+    public func run() async -> OperationReport {
+        let (ours, theirs): (ReplicationInfo, ReplicationInfo)
+        do throws(ServerTrouble) { ours = try await local.observe().info } catch {
+            return failure("the local server \(options.local.url): \(error)", error)
+        }
+        do throws(ServerTrouble) { theirs = try await peer.observe().info } catch {
+            return failure("the peer \(options.peer.url): \(error)", error)
+        }
+        for (name, endpoint, info) in [("local server", options.local, ours), ("peer", options.peer, theirs)]
+        where info.server?.mode == .cluster {
+            return report(
+                .failed, .usage,
+                "the \(name) \(endpoint.url) is a Redis Cluster node; SyncGate guards pairs without Cluster")
+        }
+        if let id = ours.server?.runID, id == theirs.server?.runID {
+            return report(
+                .failed, .usage, "\(options.peer.url) is the local server itself; give the other server as --peer")
+        }
+        guard case .tcp(let host, let port) = options.peer.url.address else {
+            return report(
+                .failed, .usage, "the local server cannot follow \(options.peer.url); give the peer as host:port")
+        }
+        recorder.record("local", PromotionRun.describe(options.local, ours))
+        recorder.record("peer", PromotionRun.describe(options.peer, theirs))
+        return await act(on: decide(ours, theirs), ours, (host, port))
+    }
+
+    private func decide(_ ours: ReplicationInfo, _ theirs: ReplicationInfo) -> Demotion.Decision {
+        Demotion.decide(
+            local: ours, peer: theirs,
+            peerFollowsLocal: theirs.masterLink.map {
+                follows($0, options.local, ours, sameHistory: SyncGate.isSameHistory(theirs, ours))
+            } ?? false,
+            localFollowsPeer: ours.masterLink.map {
+                follows($0, options.peer, theirs, sameHistory: SyncGate.isSameHistory(ours, theirs))
+            } ?? false)
+    }
+
+    /// Whether a link leads to this server: the port must be its own, and the host the one we know it by, or the history
+    /// must say so.
+    private func follows(
+        _ link: ReplicationInfo.MasterLink, _ endpoint: Endpoint, _ info: ReplicationInfo, sameHistory: Bool
+    ) -> Bool {
+        guard link.port == info.server?.port || endpoint.url.port == link.port else { return false }
+        return link.host == endpoint.url.host || PromotionRun.isLoopback(link.host) || link.isUp && sameHistory
+    }
+
+    private func act(
+        on decision: Demotion.Decision, _ ours: ReplicationInfo, _ target: (host: String, port: Int)
+    ) async -> OperationReport {
+        switch decision {
+        case .alreadyFollows:
+            return await awaitLink(.alreadyReplica, loss: .none, "it follows \(options.peer.url) already")
+        case .swapRoles:
+            return await swapRoles()
+        case .refuse(let reason):
+            guard options.force, reason.isForceable else { return refused(reason) }
+            let discarded = Demotion.discarded(by: reason, local: ours)
+            recorder.record("forced", "\(reason); forced, discarding \(discarded)")
+            return await follow(target, ours, discarding: discarded)
+        case .follow(let discarded):
+            return await follow(target, ours, discarding: discarded)
+        }
+    }
+
+    private func swapRoles() async -> OperationReport {
+        recorder.record("switchover", "the peer is the local server's replica: it is promoted, and the roles are swapped")
+        var promotion = PromotionRun.Options(local: options.peer)
+        promotion.master = options.local
+        promotion.timeout = options.timeout
+        promotion.connectTimeout = options.connectTimeout
+        promotion.isDryRun = options.isDryRun
+        promotion.stateDirectory = options.stateDirectory
+        promotion.isStopping = options.isStopping
+        if case .tcp(let host, let port) = options.peer.url.address { promotion.announce = (host, port) }
+        var report = await PromotionRun(promotion, recorder: recorder).run()
+        switch report.result {
+        case .promoted:
+            let link = await awaitLink(.demoted, loss: report.loss, report.reason)
+            report.result = link.result
+            if link.exitCode == .unreachable { (report.exitCode, report.reason, report.remedy) = (link.exitCode, link.reason, link.remedy) }
+        case .alreadyMaster:
+            return await awaitLink(.demoted, loss: .none, "the peer was promoted meanwhile")
+        case .demoted, .alreadyReplica, .refused, .failed: break
+        }
+        report.steps = recorder.steps
+        return report
+    }
+
+    /// Fences the local server if it takes writes, looks once more behind the fence, and only then follows.
+    private func follow(
+        _ target: (host: String, port: Int), _ ours: ReplicationInfo, discarding: Demotion.Discarded
+    ) async -> OperationReport {
+        var discarding = discarding
+        if options.isDryRun {
+            recorder.record("would_demote", "would send SLAVEOF \(target.host) \(target.port), discarding \(discarding)")
+            return report(
+                .demoted, discarding == .nothing ? .done : .lossPossible,
+                "\(options.local.url) would follow \(options.peer.url) (dry run, nothing was changed)",
+                loss: discarding.loss)
+        }
+        let fence = MasterFence(master: local, journal: journal)
+        if ours.masterLink == nil {
+            switch await raise(fence, ours) {
+            case .success(let discarded): discarding = discarded
+            case .failure(let reason):
+                _ = await fence.release()
+                return refused(reason.reason)
+            }
+        }
+        do throws(ServerTrouble) {
+            let outcome = try await local.perform([["SLAVEOF", target.host, String(target.port)]])[0]
+            if case .failure(let error) = outcome { throw .unusable("SLAVEOF: \(error)") }
+            recorder.record("following", "SLAVEOF \(target.host) \(target.port)")
+            _ = try await local.perform(PromotionLoop.disconnectCommands)
+        } catch {
+            _ = await fence.release()
+            return failure("the local server \(options.local.url): \(error)", error)
+        }
+        if let problem = await fence.release() {
+            recorder.record("release_failed", "the fence could not be released (\(problem)); it ends by itself")
+        }
+        return await awaitLink(.demoted, loss: discarding.loss, "it follows \(options.peer.url)")
+    }
+
+    private struct FenceRefusal: Error {
+        var reason: Demotion.Reason
+    }
+
+    private func raise(_ fence: MasterFence, _ ours: ReplicationInfo) async -> Result<Demotion.Discarded, FenceRefusal> {
+        switch await fence.raise(for: options.connectTimeout * 3, on: ours) {
+        case .raised(let observation, _, _):
+            recorder.record("fenced", "local writes are fenced", at: observation.at)
+            let theirs: ReplicationInfo
+            do throws(ServerTrouble) { theirs = try await peer.observe().info } catch {
+                return .failure(FenceRefusal(reason: .fenceFailed("the peer does not answer any more: \(error)")))
+            }
+            switch decide(observation.info, theirs) {
+            case .follow(let discarded): return .success(discarded)
+            case .refuse(let reason) where options.force && reason.isForceable:
+                return .success(Demotion.discarded(by: reason, local: observation.info))
+            case .refuse(let reason): return .failure(FenceRefusal(reason: reason))
+            case .alreadyFollows, .swapRoles:
+                return .failure(FenceRefusal(reason: .fenceFailed("the roles changed meanwhile")))
+            }
+        case .failed(let reason):
+            return options.force
+                ? .success(.dataSet(keys: ours.keys)) : .failure(FenceRefusal(reason: .fenceFailed(reason)))
+        case .lost(let trouble):
+            return .failure(FenceRefusal(reason: .fenceFailed("\(trouble)")))
+        }
+    }
+
+    /// Waits until the link is up. A full copy that is still running at the end is no failure.
+    private func awaitLink(
+        _ result: OperationReport.Result, loss: Loss, _ reason: String
+    ) async -> OperationReport {
+        let end = ContinuousClock.now + options.timeout
+        var resync: ReplicationInfo.FullResync?
+        while true {
+            do throws(ServerTrouble) {
+                let info = try await local.observe().info
+                resync = info.masterLink?.fullResync
+                if info.masterLink?.isUp == true {
+                    recorder.record("link_up", "the link to \(options.peer.url) is up")
+                    let code: OperationReport.ExitCode = loss.isPossible ? .lossPossible : .done
+                    return report(result, code, "\(options.local.url): \(reason), and its link is up", loss: loss)
+                }
+            } catch {
+                return failure("the local server \(options.local.url): \(error)", error)
+            }
+            if ContinuousClock.now >= end || options.isStopping() { break }
+            do { try await Task.sleep(for: .milliseconds(10)) } catch { break }
+        }
+        if let resync {
+            let left = resync.leftBytes.map { ", \($0) bytes to go" } ?? ""
+            let code: OperationReport.ExitCode = loss.isPossible ? .lossPossible : .done
+            return report(result, code, "\(options.local.url): \(reason); a full copy is in progress\(left)", loss: loss)
+        }
+        return report(
+            .failed, .unreachable, "\(options.local.url): \(reason), but its link is not up after \(options.timeout)",
+            remedy: "look at its log, and at masterauth if the peer has a password", loss: loss)
+    }
+
+    private func refused(_ reason: Demotion.Reason) -> OperationReport {
+        report(.refused, .refused, "\(reason)", remedy: reason.remedy)
+    }
+
+    private func failure(_ reason: String, _ trouble: ServerTrouble) -> OperationReport {
+        if case .unusable = trouble { return report(.failed, .usage, reason) }
+        return report(.failed, .unreachable, reason)
+    }
+
+    private func report(
+        _ result: OperationReport.Result, _ code: OperationReport.ExitCode, _ reason: String, remedy: String? = nil,
+        loss: Loss = .none
+    ) -> OperationReport {
+        OperationReport(
+            result: result, exitCode: code, reason: reason, remedy: remedy, evidence: nil, loss: loss, writeGap: nil,
+            isDryRun: options.isDryRun, steps: recorder.steps)
+    }
+}
+
+extension Demotion.Discarded {
+    /// As a loss.
+    fileprivate var loss: Loss {
+        switch self {
+        case .nothing: .none
+        case .bytes(let bytes): .exact(bytes: bytes)
+        case .dataSet: .unknown(.notComparable)
+        }
+    }
+}
+
+extension RedisURL {
+    /// The host; `nil` for a unix socket.
+    var host: String? {
+        if case .tcp(let host, _) = address { host } else { nil }
+    }
+
+    /// The port; `nil` for a unix socket.
+    var port: Int? {
+        if case .tcp(_, let port) = address { port } else { nil }
+    }
+}

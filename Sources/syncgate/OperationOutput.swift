@@ -1,0 +1,100 @@
+import ArgumentParser
+import Operations
+import Replication
+
+/// The formats of `promote` and `demote`.
+enum OperationFormat: String, ExpressibleByArgument, CaseIterable {
+    case pretty, json
+}
+
+/// Prints the report of a promotion or demotion, and ends the command with its exit code.
+struct OperationOutput {
+    let format: OperationFormat
+
+    /// Prints the end. Refusals and failures go to standard error as one line as well, so that scripts' logs have them.
+    func finish(_ report: OperationReport) throws {
+        if format == .json { Output.write(Output.json(OperationJSON(report)) + "\n") }
+        let isDone = report.result != .refused && report.result != .failed
+        let word = report.result.rawValue.split(separator: "_").joined(separator: " ")
+        let line = "\(word): \(report.reason)"
+        if !isDone {
+            Output.error("syncgate: \(line)" + (report.remedy.map { "; \($0)" } ?? ""))
+        } else if format == .pretty {
+            let color: Output.Color = report.exitCode == .done ? .green : .yellow
+            Output.write(Output.colored(line, color) + "\n")
+            for (name, value) in facts(report) { Output.write("  \(name.padding(to: 10)) \(value)\n") }
+            if let remedy = report.remedy { Output.write("  next       \(remedy)\n") }
+        }
+        if report.exitCode != .done { throw ExitCode(report.exitCode.rawValue) }
+    }
+
+    private func facts(_ report: OperationReport) -> [(String, String)] {
+        var facts: [(String, String)] = []
+        if let evidence = report.evidence {
+            let target = evidence.target.map { "target \($0)" } ?? "target unknown"
+            let fence = evidence.fence.map { ", fence \($0.rawValue)" } ?? ", no fence"
+            let waited = Quantity.decimal(evidence.waited.inMilliseconds, 1)
+            facts.append(("evidence", "\(target), applied \(evidence.appliedOffset)\(fence), waited \(waited) ms"))
+        }
+        if let gap = report.writeGap { facts.append(("write gap", "\(Quantity.decimal(gap.inMilliseconds, 1)) ms")) }
+        facts.append(("loss", "\(report.loss)"))
+        return facts
+    }
+}
+
+/// The report as JSON.
+struct OperationJSON: Encodable {
+    struct EvidenceJSON: Encodable {
+        @OrNull var replicationId: String?
+        @OrNull var targetOffset: Int64?
+        var appliedOffset: Int64
+        @OrNull var fence: String?
+        var waitedMs: Double
+    }
+    struct LossJSON: Encodable {
+        var kind: String
+        @OrNull var bytes: Int64?
+        @OrNull var sampleAgeMs: Double?
+        var detail: String
+    }
+    struct StepJSON: Encodable {
+        var atMs: Double
+        var step: String
+        var detail: String
+    }
+
+    var result: String
+    var exitCode: Int32
+    var reason: String
+    @OrNull var next: String?
+    @OrNull var evidence: EvidenceJSON?
+    var loss: LossJSON
+    @OrNull var writeGapMs: Double?
+    var dryRun: Bool
+    var steps: [StepJSON]
+
+    init(_ report: OperationReport) {
+        result = report.result.rawValue
+        exitCode = report.exitCode.rawValue
+        reason = report.reason
+        next = report.remedy
+        evidence = report.evidence.map {
+            EvidenceJSON(
+                replicationId: $0.target?.replicationID, targetOffset: $0.target?.offset,
+                appliedOffset: $0.appliedOffset, fence: $0.fence?.rawValue, waitedMs: Self.rounded($0.waited))
+        }
+        switch report.loss {
+        case .none: loss = LossJSON(kind: "none", bytes: 0, detail: "\(report.loss)")
+        case .exact(let bytes): loss = LossJSON(kind: "exact", bytes: bytes, detail: "\(report.loss)")
+        case .atMost(let bytes, let age):
+            loss = LossJSON(kind: "at_most", bytes: bytes, sampleAgeMs: Self.rounded(age), detail: "\(report.loss)")
+        case .unknown: loss = LossJSON(kind: "unknown", bytes: nil, detail: "\(report.loss)")
+        }
+        writeGapMs = report.writeGap.map { Self.rounded($0) }
+        dryRun = report.isDryRun
+        steps = report.steps.map { StepJSON(atMs: Self.rounded($0.at), step: $0.step, detail: $0.detail) }
+    }
+
+    /// Milliseconds with microseconds behind the point.
+    private static func rounded(_ duration: Duration) -> Double { (duration.inMilliseconds * 1000).rounded() / 1000 }
+}

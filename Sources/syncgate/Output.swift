@@ -1,0 +1,118 @@
+import FoundationEssentials
+import Glibc
+import Operations
+import Synchronization
+
+/// Standard output and standard error.
+enum Output {
+    /// One line to standard error.
+    static func error(_ text: String) {
+        write(text + "\n", to: 2)
+    }
+
+    /// Whether colour is wanted: a terminal, and no `NO_COLOR`.
+    static let usesColor = isatty(1) == 1 && (getenv("NO_COLOR").map { $0.pointee == 0 } ?? true)
+
+    /// Text in a colour of the terminal, where colour is wanted.
+    static func colored(_ text: String, _ color: Color) -> String {
+        usesColor ? "\u{1B}[\(color.rawValue)m\(text)\u{1B}[0m" : text
+    }
+
+    /// The colours used.
+    enum Color: Int {
+        case bold = 1
+        case red = 31
+        case green = 32
+        case yellow = 33
+    }
+
+    /// Writes it all, whatever the descriptor thinks of it; errors end it, there is nobody to tell.
+    static func write(_ text: String, to descriptor: Int32 = 1) {
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            guard count > 0 else {
+                if count < 0, errno == EINTR { continue }
+                return
+            }
+            bytes = bytes.dropFirst(count)
+        }
+    }
+
+    /// A value as JSON, with sorted snake_case keys.
+    static func json(_ value: some Encodable, pretty: Bool = true) -> String {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = pretty ? [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        do { return String(decoding: try encoder.encode(value), as: UTF8.self) } catch { return "{}" }
+    }
+}
+
+/// A value that is written as `null` when it is missing, so that programs find every key.
+@propertyWrapper
+struct OrNull<Value: Encodable>: Encodable {
+    var wrappedValue: Value?
+
+    init(wrappedValue: Value?) { self.wrappedValue = wrappedValue }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        if let wrappedValue { try container.encode(wrappedValue) } else { try container.encodeNil() }
+    }
+}
+
+/// Set by SIGINT and SIGTERM; asked by whoever works.
+enum StopSignal {
+    private static let received = Atomic(false)
+
+    /// Whether a signal came since `watch`.
+    static var isReceived: Bool { received.load(ordering: .relaxed) }
+
+    /// From now on, SIGINT and SIGTERM end the work in an orderly way.
+    static func watch() {
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            _ = Glibc.signal(signal) { _ in StopSignal.received.store(true, ordering: .relaxed) }
+        }
+    }
+}
+
+/// Prints steps from a task of its own: who reports them is fencing writes and must not wait for a slow terminal.
+struct StepPrinter {
+    private let continuation: AsyncStream<Step>.Continuation
+    private let task: Task<Void, Never>
+
+    init(isSilent: Bool) {
+        let (stream, continuation) = AsyncStream.makeStream(of: Step.self)
+        self.continuation = continuation
+        task = Task.detached {
+            for await step in stream where !isSilent { Output.write(Self.line(step) + "\n") }
+        }
+    }
+
+    /// Takes a step; returns at once.
+    var report: @Sendable (Step) -> Void {
+        { [continuation] step in continuation.yield(step) }
+    }
+
+    /// Waits until all is printed.
+    func finish() async {
+        continuation.finish()
+        await task.value
+    }
+
+    private static func line(_ step: Step) -> String {
+        let time = Quantity.decimal(step.at.inMilliseconds, 1)
+        return String(repeating: " ", count: max(8 - time.count, 0)) + time + " ms  "
+            + step.step.padding(to: 19) + " " + step.detail
+    }
+}
+
+extension String {
+    /// With spaces behind it, up to a width.
+    func padding(to width: Int) -> String { self + String(repeating: " ", count: max(width - count, 0)) }
+
+    /// With spaces before it, up to a width.
+    func padding(from width: Int) -> String { String(repeating: " ", count: max(width - count, 0)) + self }
+}

@@ -1,0 +1,139 @@
+import ArgumentParser
+import Operations
+import Replication
+
+/// What `--on-timeout` may be.
+enum OnTimeoutArgument: String, ExpressibleByArgument, CaseIterable {
+    case refuse, promote
+
+    /// For the gate.
+    var policy: SyncGate.Policy.OnTimeout { self == .promote ? .promote : .refuse }
+}
+
+/// `syncgate promote`.
+struct PromoteCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "promote",
+        abstract: "Promote the local Redis as soon as it provably has every write of its master.",
+        discussion: """
+            While the master lives: its writes are fenced, the local server catches up, the old master is made to \
+            follow, its clients are disconnected, and the local server becomes master. A dead master is given up at \
+            once, and what may be lost is printed.
+            """)
+
+    @Option(help: ArgumentHelp("The server to promote.", valueName: "url"))
+    var local = "redis://127.0.0.1:6379"
+
+    @Option(help: ArgumentHelp("Its master. Default: whom the local server follows.", valueName: "url"))
+    var master: String?
+
+    @Option(help: ArgumentHelp("How long the replica may take to catch up.", valueName: "time"))
+    var timeout = DurationArgument(.seconds(10))
+
+    @Option(help: "What to do when the time is up.")
+    var onTimeout = OnTimeoutArgument.refuse
+
+    @Option(
+        help: ArgumentHelp(
+            "Refuse when more than this may be lost (dead master, or --on-timeout promote).", valueName: "bytes"))
+    var maxLossBytes: ByteCountArgument?
+
+    @Flag(help: "Override refusals. What is lost is printed; no data set is destroyed.")
+    var force = false
+
+    @Flag(help: "Leave the old master a master.")
+    var keepMaster = false
+
+    @Option(
+        help: ArgumentHelp("The local server's address as the old master reaches it.", valueName: "host:port"))
+    var announce: HostPortArgument?
+
+    @Flag(help: "Show what would happen, and change nothing.")
+    var dryRun = false
+
+    @Option(help: "Output format.")
+    var format = OperationFormat.pretty
+
+    @Option(
+        help: ArgumentHelp(
+            "Where a fence that does not expire by itself is journaled (Redis before 6.2).", valueName: "folder"))
+    var stateDir: String?
+
+    @OptionGroup(title: "Connection options")
+    var connection: ConnectionOptions
+
+    func run() async throws {
+        let endpoint = try connection.endpoint(local, option: "--local")
+        var options = PromotionRun.Options(local: endpoint)
+        options.master = try master.map { try connection.otherEndpoint($0, option: "--master", like: endpoint) }
+        options.timeout = timeout.duration
+        options.connectTimeout = connection.connectTimeout.duration
+        options.onTimeout = onTimeout.policy
+        options.maxLossBytes = maxLossBytes?.bytes
+        options.force = force
+        options.keepMaster = keepMaster
+        options.announce = announce.map { ($0.host, $0.port) }
+        options.isDryRun = dryRun
+        options.stateDirectory = stateDir
+        options.isStopping = { StopSignal.isReceived }
+        StopSignal.watch()
+        let printer = StepPrinter(isSilent: format == .json)
+        let report = await PromotionRun(options, report: printer.report).run()
+        await printer.finish()
+        try OperationOutput(format: format).finish(report)
+    }
+}
+
+/// `syncgate demote`.
+struct DemoteCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demote",
+        abstract: "Make the local Redis follow its peer, if that discards nothing.",
+        discussion: """
+            Where the peer is the local server's replica, the roles are swapped through the gate: nothing is lost, and \
+            the peer is promoted. Refused where the peer is empty, loading or older, or never got some local writes.
+            """)
+
+    @Option(help: ArgumentHelp("The server to demote.", valueName: "url"))
+    var local = "redis://127.0.0.1:6379"
+
+    @Option(help: ArgumentHelp("The server to follow, as the local server reaches it.", valueName: "url"))
+    var peer: String
+
+    @Option(help: ArgumentHelp("How long the peer may take to catch up, and the link to come up.", valueName: "time"))
+    var timeout = DurationArgument(.seconds(10))
+
+    @Flag(help: "Follow although local writes are discarded; says how many.")
+    var force = false
+
+    @Flag(help: "Show what would happen, and change nothing.")
+    var dryRun = false
+
+    @Option(help: "Output format.")
+    var format = OperationFormat.pretty
+
+    @Option(
+        help: ArgumentHelp(
+            "Where a fence that does not expire by itself is journaled (Redis before 6.2).", valueName: "folder"))
+    var stateDir: String?
+
+    @OptionGroup(title: "Connection options")
+    var connection: ConnectionOptions
+
+    func run() async throws {
+        let endpoint = try connection.endpoint(local, option: "--local")
+        var options = DemotionRun.Options(
+            local: endpoint, peer: try connection.otherEndpoint(peer, option: "--peer", like: endpoint))
+        options.timeout = timeout.duration
+        options.connectTimeout = connection.connectTimeout.duration
+        options.force = force
+        options.isDryRun = dryRun
+        options.stateDirectory = stateDir
+        options.isStopping = { StopSignal.isReceived }
+        StopSignal.watch()
+        let printer = StepPrinter(isSilent: format == .json)
+        let report = await DemotionRun(options, report: printer.report).run()
+        await printer.finish()
+        try OperationOutput(format: format).finish(report)
+    }
+}

@@ -1,0 +1,58 @@
+import ArgumentParser
+import Glibc
+import Operations
+
+/// The command `syncgate`: argument parsing and printing only; what it does is in `Operations`.
+@main
+struct RootCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "syncgate",
+        abstract: "Failover for two Redis servers behind one virtual IP: by evidence, not by 'sleep 10'.",
+        discussion: """
+            Exit codes: 0 done; 1 refused, nothing was changed; 2 usage or configuration error; 3 a server could not \
+            be reached; 4 done, but writes may have been lost (how many is printed). 'lag --format nagios' uses \
+            0/1/2/3 as monitoring plugins do.
+
+            Passwords come from the URL, --password-file, or SYNCGATE_PASSWORD (or REDISCLI_AUTH); they are never \
+            printed, and a password in a URL is wiped from the process list at once.
+            """,
+        version: "syncgate 0.1.0",
+        subcommands: [PromoteCommand.self, DemoteCommand.self, LagCommand.self, FenceGuardCommand.self]
+    )
+
+    static func main() async {
+        let arguments = CommandArguments()
+        do {
+            var command = try parseAsRoot(arguments.parsed)
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+            flushAndExit(0)
+        } catch let code as ExitCode {
+            flushAndExit(code.rawValue)
+        } catch {
+            let text = arguments.redacted(fullMessage(for: error))
+            if exitCode(for: error) == .success {
+                print(text)
+                flushAndExit(0)
+            }
+            Output.error(text)
+            flushAndExit(arguments.isNagios ? 3 : 2)
+        }
+    }
+
+    private static func flushAndExit(_ code: Int32) -> Never {
+        fflush(nil)
+        Glibc.exit(code)
+    }
+}
+
+/// The process that undoes a password fence when its parent dies; started by `promote` and `demote` alone.
+struct FenceGuardCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fence-guard", abstract: "Used internally to undo a fence.", shouldDisplay: false)
+
+    func run() async throws { await FenceGuard.watch() }
+}
