@@ -58,6 +58,8 @@ actor MasterFence {
                 [
                     ["MULTI"], ["CONFIG", "SET", "requirepass", password],
                     ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"], ["INFO"], ["EXEC"],
+                    // Where there was no password before, this connection has to log in as well.
+                    ["AUTH", password],
                 ], kind: .password, for: duration)
             if case .failed = raised {
                 await guardProcess?.dismiss()
@@ -105,9 +107,9 @@ actor MasterFence {
         let sentAt = ContinuousClock.now
         do throws(ServerTrouble) {
             let outcomes = try await master.perform(commands)
-            var info = outcomes[outcomes.count - 1]
-            if kind == .password, case .success(.array(let inner)) = info, inner.count == 3 { info = .success(inner[2]) }
             for case .failure(let error) in outcomes { return .failed("\(error)") }
+            var info = outcomes[kind == .password ? 4 : 1]
+            if kind == .password, case .success(.array(let inner)) = info, inner.count == 3 { info = .success(inner[2]) }
             let observation = try Server.observation(info, at: sentAt)
             fence = kind
             raisedAt = sentAt
@@ -128,7 +130,9 @@ actor MasterFence {
         do throws(ServerTrouble) {
             switch fence {
             case .clientPause: try Self.check(try await master.perform([["CLIENT", "UNPAUSE"]]))
-            case .password: try await Self.restorePassword(of: master, entry: entry)
+            case .password:
+                try await Self.restorePassword(of: master, entry: entry)
+                await master.usePassword(entry?.previousPassword.isEmpty == false ? entry?.previousPassword : nil)
             case .readOnlyReplica: break
             }
         } catch {

@@ -69,6 +69,7 @@ struct PromotionLoop: Sendable {
         case .gate(.releaseFence), .releaseFence:
             await releaseFence()
         case .demoteMaster(let demotion):
+            recordOpening(progress)
             progress.events.append(await demote(demotion))
         case .promoteLocal:
             progress.events.append(await promoteLocal(&progress))
@@ -167,9 +168,14 @@ struct PromotionLoop: Sendable {
         }
     }
 
+    private func recordOpening(_ progress: Progress) {
+        guard case .demoting(let opening, _) = progress.promotion.state else { return }
+        let what = opening.overridden.map { "overridden: \($0)" } ?? "the gate is open"
+        run.recorder.record("caught_up", "\(run.options.local.url) has applied \(opening.evidence.appliedOffset); \(what)")
+    }
+
     private func demote(_ demotion: Promotion.Demotion) async -> Promotion.Event {
         let target = demotion == .follow ? follow ?? ("127.0.0.1", 1) : ("127.0.0.1", 1)
-        run.recorder.record("caught_up", "the gate is open")
         do throws(ServerTrouble) {
             let sentAt = ContinuousClock.now
             let outcomes = try await master.perform([
