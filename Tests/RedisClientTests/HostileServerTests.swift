@@ -36,7 +36,7 @@ struct HostileServerTests {
 
     @Test("nonsense is a violation that shows what came", arguments: violations)
     func violation(bytes: String, reason: String) async throws {
-        let outcome = try await outcome(of: .answer(Array(bytes.utf8), hangsUp: false), timeout: .seconds(1))
+        let outcome = try await outcome(of: .answer(Array(bytes.utf8), hangsUp: false))
         // The first of two replies may be valid, as in the null array above.
         if case .success(.null) = outcome { return }
         guard case .failure(.protocolViolation(let text)) = outcome else {
@@ -72,18 +72,19 @@ struct HostileServerTests {
         var limits = ReplyLimits()
         limits.bytes = 4 << 20
         let block = [UInt8](repeating: UInt8(ascii: "x"), count: 1 << 16)
-        let ones = Array(String(repeating: ":1\r\n", count: 1 << 14).utf8)
+        let tens = Array(String(repeating: ":10\r\n", count: 1 << 14).utf8)
         let before = try residentKilobytes()
-        for behaviour: FakeServer.Behaviour in [
+        let behaviours: [FakeServer.Behaviour] = [
             .endless(prefix: [UInt8(ascii: "+")], block: block),
             .endless(prefix: [UInt8(ascii: "$")], block: [UInt8](repeating: UInt8(ascii: "1"), count: 1 << 16)),
             .endless(prefix: Array("$4194305\r\n".utf8), block: block),
             .endless(prefix: Array("*1048576\r\n$4194000\r\n".utf8), block: block),
-            .endless(prefix: Array("*1048576\r\n".utf8), block: ones),
-        ] {
+            .endless(prefix: Array("*1048576\r\n".utf8), block: tens),
+        ]
+        for (number, behaviour) in behaviours.enumerated() {
             guard case .failure(.protocolViolation) = try await outcome(of: behaviour, limits: limits) else {
-                Issue.record("\(behaviour)")
-                return
+                Issue.record("endless case \(number)")
+                continue
             }
         }
         // The last case may hold 2^20 small objects for a moment; an unbounded reader needs gigabytes within 5 s.
