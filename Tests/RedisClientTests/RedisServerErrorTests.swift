@@ -1,6 +1,5 @@
+import RedisClient
 import Testing
-
-@testable import RedisClient
 
 @Suite("Error replies: literal texts of servers and their codes")
 struct RedisServerErrorTests {
