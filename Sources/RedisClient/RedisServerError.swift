@@ -78,7 +78,7 @@ public struct RedisServerError: Error, Sendable, Hashable, CustomStringConvertib
 
     /// Whether this answers `AUTH` on a server that has no password ("no password is set" up to Redis 5, "without
     /// any password configured" since 6).
-    var saysNoPasswordIsSet: Bool {
+    package var saysNoPasswordIsSet: Bool {
         guard code == .err else { return false }
         let words = message.split(separator: " ")
         return words.starts(with: ["ERR", "Client", "sent", "AUTH,"])

@@ -1,6 +1,5 @@
+import RedisClient
 import Testing
-
-@testable import RedisClient
 
 @Suite("Error replies: literal texts of servers and their codes")
 struct RedisServerErrorTests {
@@ -13,7 +12,10 @@ struct RedisServerErrorTests {
         ("NOPERM this user has no permissions to run the 'get' command", .noPerm),
         ("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.", .busy),
         ("BUSYKEY Target key name already exists.", .other("BUSYKEY")),
-        ("MISCONF Redis is configured to save RDB snapshots, but it is currently not able to persist on disk.", .misconf),
+        (
+            "MISCONF Redis is configured to save RDB snapshots, but it is currently not able to persist on disk.",
+            .misconf
+        ),
         ("READONLY You can't write against a read only replica.", .readOnly),
         ("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", .masterDown),
         ("NOREPLICAS Not enough good slaves to write.", .noReplicas),

@@ -131,7 +131,7 @@ public final class RedisServer: Sendable {
 
     /// A fresh connection by TCP.
     public func connection() async throws -> RedisConnection {
-        try await RedisConnection.connect(to: url, timeout: .seconds(2))
+        try await RedisConnection.connect(to: url, timeout: .seconds(5))
     }
 }
 

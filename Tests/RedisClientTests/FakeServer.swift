@@ -1,0 +1,102 @@
+import NIOCore
+import NIOPosix
+
+/// A TCP server that says what a test tells it to, over real loopback sockets.
+struct FakeServer {
+    /// What it does with every connection.
+    enum Behaviour: Sendable {
+        /// Sends the bytes at once when a client connects, then hangs up or not.
+        case greeting([UInt8], hangsUp: Bool)
+        /// Sends the bytes when the first bytes of the client have come, then hangs up or not.
+        case answer([UInt8], hangsUp: Bool)
+        /// As `answer`, one byte per segment.
+        case drip([UInt8])
+        /// Sends `prefix` and then `block` again and again, as fast as the client reads.
+        case endless(prefix: [UInt8], block: [UInt8])
+        /// Never says anything.
+        case silence
+    }
+
+    let port: Int
+    private let channel: any Channel
+
+    static func start(_ behaviour: Behaviour) async throws -> FakeServer {
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(FakeServerHandler(behaviour))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        return FakeServer(port: channel.localAddress!.port!, channel: channel)
+    }
+
+    func stop() async { try? await channel.close() }
+
+    /// Starts one, runs `body` with its port, and stops it.
+    static func with<Value: Sendable>(
+        _ behaviour: Behaviour, isolation: isolated (any Actor)? = #isolation, _ body: (Int) async throws -> Value
+    ) async throws -> Value {
+        let server = try await start(behaviour)
+        do {
+            let value = try await body(server.port)
+            await server.stop()
+            return value
+        } catch {
+            await server.stop()
+            throw error
+        }
+    }
+}
+
+private final class FakeServerHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let behaviour: FakeServer.Behaviour
+    private var hasAnswered = false
+
+    init(_ behaviour: FakeServer.Behaviour) { self.behaviour = behaviour }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if case .greeting(let bytes, let hangsUp) = behaviour { send(bytes, hangsUp: hangsUp, context: context) }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !hasAnswered else { return }
+        hasAnswered = true
+        switch behaviour {
+        case .greeting, .silence: break
+        case .answer(let bytes, let hangsUp): send(bytes, hangsUp: hangsUp, context: context)
+        case .drip(let bytes): drip(bytes[...], context: context)
+        case .endless(let prefix, let block):
+            context.write(wrapOutboundOut(ByteBuffer(bytes: prefix)), promise: nil)
+            fill(block, context: context)
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if case .endless(_, let block) = behaviour, hasAnswered { fill(block, context: context) }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    private func send(_ bytes: [UInt8], hangsUp: Bool, context: ChannelHandlerContext) {
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
+        if hangsUp { context.close(promise: nil) }
+    }
+
+    private func drip(_ bytes: ArraySlice<UInt8>, context: ChannelHandlerContext) {
+        guard let first = bytes.first else { return }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: [first])), promise: nil)
+        context.eventLoop.assumeIsolated().scheduleTask(in: .microseconds(200)) {
+            self.drip(bytes.dropFirst(), context: context)
+        }
+    }
+
+    private func fill(_ block: [UInt8], context: ChannelHandlerContext) {
+        let buffer = ByteBuffer(bytes: block)
+        while context.channel.isWritable { context.write(wrapOutboundOut(buffer), promise: nil) }
+        context.flush()
+    }
+}
