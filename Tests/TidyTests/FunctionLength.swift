@@ -3,7 +3,8 @@ func tooLongFunctions(in file: SourceFile, limit: Int) -> [String] {
     guard file.isSource else { return [] }
     return functions(in: file.code).compactMap { function in
         function.lineCount > limit
-            ? file.finding(function.line, "\(function.name) has \(function.lineCount) lines; the limit is \(limit)") : nil
+            ? file.finding(function.line, "\(function.name) has \(function.lineCount) lines; the limit is \(limit)")
+            : nil
     }
 }
 

@@ -50,7 +50,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "func long() {", "public init?(\n    a: Int = 1\n) throws {", "init<Value>(_ value: Value) where Value: Equatable {",
+        "func long() {", "public init?(\n    a: Int = 1\n) throws {",
+        "init<Value>(_ value: Value) where Value: Equatable {",
         "static func == (a: A, b: A) -> Bool {", "func f(body: () -> Void = { }) -> (Int, Int) {", "deinit {",
         "func g() throws(Failure) -> [String: Int] {", "func h(_ text: String = \"}\") { if true { }",
     ])
@@ -75,7 +76,8 @@ import Testing
             """
         #expect(
             functions(in: blankingCommentsAndStrings(text)) == [
-                FunctionExtent(name: "one", line: 6, lineCount: 1), FunctionExtent(name: "three", line: 7, lineCount: 3),
+                FunctionExtent(name: "one", line: 6, lineCount: 1),
+                FunctionExtent(name: "three", line: 7, lineCount: 3),
             ])
     }
 
@@ -97,8 +99,10 @@ import Testing
     }
 
     @Test(arguments: [
-        "public struct A {}", "    package var a = 1", "// a comment\npublic func f() {}", "@inlinable\npublic init() {}",
-        "public static func == (a: A, b: A) -> Bool { true }", "@frozen public enum E {}", "public private(set) var a = 1",
+        "public struct A {}", "    package var a = 1", "// a comment\npublic func f() {}",
+        "@inlinable\npublic init() {}",
+        "public static func == (a: A, b: A) -> Bool { true }", "@frozen public enum E {}",
+        "public private(set) var a = 1",
     ])
     func `undocumented declarations are found`(text: String) {
         #expect(undocumentedDeclarations(in: source("\n\(text)\n")).count == 1)
