@@ -18,7 +18,8 @@ enum Repository {
             .map { "\(folder)/\($0)" }.sorted()
     }
 
-    static func swiftFiles() throws -> [SourceFile] {
+    /// Read and blanked once, for all tests.
+    static let swiftFiles = Result {
         try (paths(below: "Sources") + paths(below: "Tests")).filter { $0.hasSuffix(".swift") }
             .map { SourceFile(path: $0, text: try text($0)) }
     }

@@ -11,7 +11,7 @@ private let excusedLengths: [(path: String, reason: String)] = []
     let files: [SourceFile]
 
     init() throws {
-        files = try Repository.swiftFiles()
+        files = try Repository.swiftFiles.get()
         #expect(files.contains { $0.isSource }, "no sources found: the tidy tests look at the wrong folder")
     }
 
