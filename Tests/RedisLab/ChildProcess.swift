@@ -1,4 +1,5 @@
 import Glibc
+import NIOPosix
 import Synchronization
 
 /// What cannot be set up for a test.
@@ -25,8 +26,17 @@ public final class ChildProcess: Sendable {
     public let id: Int32
     private let isReaped = Mutex(false)
 
-    /// Starts a program with standard output and error appended to `log`.
-    public init(path: String, arguments: [String], log: String) throws {
+    /// Starts a program with standard output and error appended to `log`. It is killed when the test process dies,
+    /// where the machine has `setpriv`: nothing is left behind by tests that crash.
+    public static func start(path: String, arguments: [String], log: String) async throws -> ChildProcess {
+        // The kernel counts the death of the *thread* that started a child, and Swift's threads come and go. The
+        // threads of this group never end.
+        try await MultiThreadedEventLoopGroup.singleton.any().submit {
+            try ChildProcess(path: path, arguments: arguments, log: log)
+        }.get()
+    }
+
+    private init(path: String, arguments: [String], log: String) throws {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -45,10 +55,12 @@ public final class ChildProcess: Sendable {
         posix_spawnattr_setsigdefault(&attributes, &all)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
-        var argv: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
+        let guardian = "/usr/bin/setpriv"
+        let command = (access(guardian, X_OK) == 0 ? [guardian, "--pdeathsig", "KILL"] : []) + [path] + arguments
+        var argv: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
         defer { argv.forEach { free($0) } }
         var pid: pid_t = 0
-        let code = posix_spawnp(&pid, path, &actions, &attributes, &argv, environ)
+        let code = posix_spawnp(&pid, command[0], &actions, &attributes, &argv, environ)
         guard code == 0 else { throw RedisLabError.system("posix_spawn \(path)", errno: code) }
         id = pid
     }
@@ -75,7 +87,7 @@ public final class ChildProcess: Sendable {
 
     /// Runs a program to its end; throws with what it printed where it fails.
     public static func run(_ path: String, _ arguments: [String], log: String) async throws {
-        let child = try ChildProcess(path: path, arguments: arguments, log: log)
+        let child = try await start(path: path, arguments: arguments, log: log)
         var status: Int32 = 0
         while true {
             let result = child.isReaped.withLock { reaped in

@@ -56,7 +56,7 @@ public final class RedisServer: Sendable {
         while true {
             let folder = try directory ?? TemporaryDirectory.make()
             let chosen = try port ?? FreePort.pick()
-            let child = try spawn(version, port: chosen, directory: folder, arguments: arguments)
+            let child = try await spawn(version, port: chosen, directory: folder, arguments: arguments)
             let server = RedisServer(
                 version: version, port: chosen, directory: folder, ownsDirectory: directory == nil, child: child,
                 arguments: arguments)
@@ -74,13 +74,13 @@ public final class RedisServer: Sendable {
 
     private static func spawn(
         _ version: RedisVersion, port: Int, directory: String, arguments: [String]
-    ) throws -> ChildProcess {
+    ) async throws -> ChildProcess {
         guard let path = version.serverPath else { throw RedisLabError.missing(version) }
         let standard = [
             "--port", "\(port)", "--bind", "127.0.0.1", "--dir", directory, "--save", "", "--unixsocket",
             "\(directory)/redis.sock",
         ]
-        return try ChildProcess(path: path, arguments: standard + arguments, log: "\(directory)/redis.log")
+        return try await ChildProcess.start(path: path, arguments: standard + arguments, log: "\(directory)/redis.log")
     }
 
     /// The unix socket is asked, because it is there whatever the test does to TCP (TLS only, `--bind ::1`).
@@ -118,7 +118,7 @@ public final class RedisServer: Sendable {
     public func restart(arguments: [String]? = nil, untilLoaded: Bool = true) async throws {
         await kill()
         let arguments = arguments ?? state.withLock { $0.arguments }
-        let child = try Self.spawn(version, port: port, directory: directory, arguments: arguments)
+        let child = try await Self.spawn(version, port: port, directory: directory, arguments: arguments)
         state.withLock { $0 = (child, arguments) }
         try await waitUntilReady(untilLoaded: untilLoaded)
     }
