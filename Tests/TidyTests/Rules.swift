@@ -12,9 +12,11 @@ let importable: [String: Set<String>] = [
     "Replication": [],
     "Failover": ["VRRP", "Replication"],
     "FailoverSimulation": ["Failover", "VRRP", "Replication"],
-    "RedisClient": ["Replication", "CHiredis", "NIOCore", "NIOPosix", "NIOSSL", "Foundation", "Glibc"],
-    "Operations": ["RedisClient", "Replication", "Foundation", "Glibc", "Dispatch"],
-    "syncgate": ["Operations", "RedisClient", "Replication", "ArgumentParser", "Foundation", "Glibc", "Dispatch"],
+    "RedisClient": ["Replication", "CHiredis", "NIOCore", "NIOPosix", "NIOSSL", "Glibc"],
+    "Operations": ["RedisClient", "Replication", "Glibc"],
+    "syncgate": [
+        "Operations", "RedisClient", "Replication", "ArgumentParser", "FoundationEssentials", "Glibc", "Dispatch",
+    ],
 ]
 
 func undeclaredImports(in file: SourceFile) -> [String] {
