@@ -84,7 +84,7 @@ public final class LinkProxy: Sendable {
             while state.withLock({ $0.conditions.isFrozen && $0.isOpen }) { usleep(1000) }
             let delay = state.withLock { $0.conditions.delay }
             if delay > .zero { usleep(UInt32(delay / .microseconds(1))) }
-            guard send(sink, buffer, count, Int32(MSG_NOSIGNAL.rawValue)) == count else { break }
+            guard send(sink, buffer, count, Int32(MSG_NOSIGNAL)) == count else { break }
             if let limit { usleep(UInt32(Double(count) / Double(limit) * 1_000_000)) }
         }
         shutdown(source, Int32(SHUT_RDWR))
