@@ -29,6 +29,7 @@ package struct RESPReader: ~Copyable {
     /// hiredis is fed in slices of this size, so that its buffer stays small between replies.
     private static let sliceSize = 16 << 10
 
+    /// A reader at the start of a stream.
     package init(limits: ReplyLimits = ReplyLimits()) {
         guard let reader = redisReaderCreate(), let defaults = reader.pointee.fn else {
             preconditionFailure("hiredis is out of memory")
