@@ -115,7 +115,8 @@ public struct DemotionRun: Sendable {
     }
 
     private func swapRoles() async -> OperationReport {
-        recorder.record("switchover", "the peer is the local server's replica: it is promoted, and the roles are swapped")
+        recorder.record(
+            "switchover", "the peer is the local server's replica: it is promoted, and the roles are swapped")
         var promotion = PromotionRun.Options(local: options.peer)
         promotion.master = options.local
         promotion.timeout = options.timeout
@@ -129,7 +130,9 @@ public struct DemotionRun: Sendable {
         case .promoted:
             let link = await awaitLink(.demoted, loss: report.loss, report.reason)
             report.result = link.result
-            if link.exitCode == .unreachable { (report.exitCode, report.reason, report.remedy) = (link.exitCode, link.reason, link.remedy) }
+            if link.exitCode == .unreachable {
+                (report.exitCode, report.reason, report.remedy) = (link.exitCode, link.reason, link.remedy)
+            }
         case .alreadyMaster:
             return await awaitLink(.demoted, loss: .none, "the peer was promoted meanwhile")
         case .demoted, .alreadyReplica, .refused, .failed: break
@@ -144,7 +147,8 @@ public struct DemotionRun: Sendable {
     ) async -> OperationReport {
         var discarding = discarding
         if options.isDryRun {
-            recorder.record("would_demote", "would send SLAVEOF \(target.host) \(target.port), discarding \(discarding)")
+            recorder.record(
+                "would_demote", "would send SLAVEOF \(target.host) \(target.port), discarding \(discarding)")
             return report(
                 .demoted, discarding == .nothing ? .done : .lossPossible,
                 "\(options.local.url) would follow \(options.peer.url) (dry run, nothing was changed)",
@@ -178,7 +182,8 @@ public struct DemotionRun: Sendable {
         var reason: Demotion.Reason
     }
 
-    private func raise(_ fence: MasterFence, _ ours: ReplicationInfo) async -> Result<Demotion.Discarded, FenceRefusal> {
+    private func raise(_ fence: MasterFence, _ ours: ReplicationInfo) async -> Result<Demotion.Discarded, FenceRefusal>
+    {
         switch await fence.raise(for: options.connectTimeout * 3, on: ours) {
         case .raised(let observation, _, _):
             recorder.record("fenced", "local writes are fenced", at: observation.at)
@@ -226,7 +231,8 @@ public struct DemotionRun: Sendable {
         if let resync {
             let left = resync.leftBytes.map { ", \($0) bytes to go" } ?? ""
             let code: OperationReport.ExitCode = loss.isPossible ? .lossPossible : .done
-            return report(result, code, "\(options.local.url): \(reason); a full copy is in progress\(left)", loss: loss)
+            return report(
+                result, code, "\(options.local.url): \(reason); a full copy is in progress\(left)", loss: loss)
         }
         return report(
             .failed, .unreachable, "\(options.local.url): \(reason), but its link is not up after \(options.timeout)",

@@ -43,7 +43,9 @@ struct FenceJournal: Sendable, Equatable {
 
     /// The default folder: `/var/lib/syncgate` for root, `$XDG_STATE_HOME/syncgate` or `~/.local/state/syncgate` else.
     static func defaultDirectory() -> String {
-        func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 } }
+        func variable(_ name: String) -> String? {
+            getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+        }
         if let state = variable("STATE_DIRECTORY") { return state }
         if geteuid() == 0 { return "/var/lib/syncgate" }
         return (variable("XDG_STATE_HOME") ?? (variable("HOME") ?? "/tmp") + "/.local/state") + "/syncgate"
@@ -85,7 +87,9 @@ struct FenceJournal: Sendable, Equatable {
             guard parts.count == 2, let value = unhex(parts[1]) else { return nil }
             values[String(parts[0])] = value
         }
-        guard let master = values["master"], let runID = values["run_id"], let previous = values["previous"] else { return nil }
+        guard let master = values["master"], let runID = values["run_id"], let previous = values["previous"] else {
+            return nil
+        }
         return Entry(master: master, masterRunID: runID, fencePassword: values["fence"], previousPassword: previous)
     }
 

@@ -109,7 +109,9 @@ actor MasterFence {
             let outcomes = try await master.perform(commands)
             for case .failure(let error) in outcomes { return .failed("\(error)") }
             var info = outcomes[kind == .password ? 4 : 1]
-            if kind == .password, case .success(.array(let inner)) = info, inner.count == 3 { info = .success(inner[2]) }
+            if kind == .password, case .success(.array(let inner)) = info, inner.count == 3 {
+                info = .success(inner[2])
+            }
             let observation = try Server.observation(info, at: sentAt)
             fence = kind
             raisedAt = sentAt
@@ -156,7 +158,9 @@ actor MasterFence {
 
     private static func randomPassword() -> String {
         var generator = SystemRandomNumberGenerator()
-        return (0..<4).map { _ in FenceJournal.hex(String(UInt64.random(in: .min ... .max, using: &generator), radix: 36)) }
-            .joined()
+        return (0..<4).map { _ in
+            FenceJournal.hex(String(UInt64.random(in: .min ... .max, using: &generator), radix: 36))
+        }
+        .joined()
     }
 }

@@ -33,7 +33,8 @@ struct PromotionLoop: Sendable {
 
     func run(_ request: Promotion.Request) async -> OperationReport {
         if follow == nil, !request.keepMaster {
-            return await run.usageError("how the old master reaches \(run.options.local.url) is not known; use --announce")
+            return await run.usageError(
+                "how the old master reaches \(run.options.local.url) is not known; use --announce")
         }
         var progress = Progress(promotion: Promotion(request))
         var actions = progress.promotion.start(now: .now)
@@ -171,7 +172,8 @@ struct PromotionLoop: Sendable {
     private func recordOpening(_ progress: Progress) {
         guard case .demoting(let opening, _) = progress.promotion.state else { return }
         let what = opening.overridden.map { "overridden: \($0)" } ?? "the gate is open"
-        run.recorder.record("caught_up", "\(run.options.local.url) has applied \(opening.evidence.appliedOffset); \(what)")
+        run.recorder.record(
+            "caught_up", "\(run.options.local.url) has applied \(opening.evidence.appliedOffset); \(what)")
     }
 
     private func demote(_ demotion: Promotion.Demotion) async -> Promotion.Event {
@@ -239,7 +241,8 @@ struct PromotionLoop: Sendable {
                 if case .success(.integer(let count)) = outcome { count } else { Int64(0) }
             }
             run.recorder.record(
-                "disconnected", "\(counts[0]) client(s) and \(counts[1]) subscriber(s) of the old master are disconnected")
+                "disconnected",
+                "\(counts[0]) client(s) and \(counts[1]) subscriber(s) of the old master are disconnected")
         } catch {
             run.recorder.record("disconnect_failed", "clients of \(endpoint.url): \(error)")
         }

@@ -1,5 +1,5 @@
-public import Replication
 import RedisClient
+public import Replication
 
 /// One promotion on real servers: connects, executes what `Promotion` decides, and tells step by step what happened.
 ///
@@ -66,11 +66,13 @@ public struct PromotionRun: Sendable {
         if let report = await unsuitable("local server", options.local, observation.info) { return report }
         recorder.record("local", Self.describe(options.local, observation.info))
         guard let link = observation.info.masterLink else { return await alreadyMaster() }
-        let endpoint = options.master ?? Endpoint(
-            url: RedisURL(
-                address: .tcp(host: link.host, port: link.port), usesTLS: options.local.url.usesTLS,
-                username: options.local.url.username, password: options.local.url.password),
-            tls: options.local.tls)
+        let endpoint =
+            options.master
+            ?? Endpoint(
+                url: RedisURL(
+                    address: .tcp(host: link.host, port: link.port), usesTLS: options.local.url.usesTLS,
+                    username: options.local.url.username, password: options.local.url.password),
+                tls: options.local.tls)
         let master = Server(endpoint, timeout: options.connectTimeout)
         let resumed = await recover(master, endpoint: endpoint)
         return await promote(from: master, at: endpoint, local: observation.info, resumed: resumed)

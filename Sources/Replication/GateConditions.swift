@@ -83,7 +83,9 @@ public enum GateConditions {
             isForeign = link.downtime == .neverConnected
         }
         guard isForeign || link.downtime == .neverConnected && replica.keys == 0 else { return nil }
-        if let masterKeys = master.keys, masterKeys > 0, replica.keys == 0 { return .hard(.empty(masterKeys: masterKeys)) }
+        if let masterKeys = master.keys, masterKeys > 0, replica.keys == 0 {
+            return .hard(.empty(masterKeys: masterKeys))
+        }
         // A loading master has not told its history yet.
         if master.isLoading { return nil }
         if replica.identity == nil { return .hard(.neverSynchronised) }

@@ -94,7 +94,9 @@ public struct LagTracker: Sendable {
         )
     }
 
-    private mutating func lag(of reading: ReplicaReading, master info: ReplicationInfo, writeRate: Double?) -> ReplicaLag {
+    private mutating func lag(of reading: ReplicaReading, master info: ReplicationInfo, writeRate: Double?)
+        -> ReplicaLag
+    {
         var lag = ReplicaLag(address: reading.address, state: reading.listed?.state)
         guard let observation = reading.observation else {
             lag.appliedOffset = reading.listed?.acknowledgedOffset
@@ -111,7 +113,8 @@ public struct LagTracker: Sendable {
         lag.fullResync = link.fullResync
         lag.fullResyncETA = resyncETA(link.fullResync, of: reading.address, at: observation.at)
         let address = GateConditions.ReplicaAddress(
-            ips: reading.listed.map { [$0.ip] } ?? [], ports: [reading.listed?.port, replica.server?.port].compactMap(\.self))
+            ips: reading.listed.map { [$0.ip] } ?? [],
+            ports: [reading.listed?.port, replica.server?.port].compactMap(\.self))
         let obstacle = GateConditions.obstacle(master: info, replica: replica, listedAs: address)
         lag.obstacle = obstacle.map { "\($0.refusal)" }
         guard isComparable(replica, info, obstacle) else { return lag }

@@ -193,7 +193,8 @@ private struct InfoFields {
         guard hasKeyspace else { return nil }
         var sum: Int64 = 0
         for (field, value) in values where field.hasPrefix("db") && field.dropFirst(2).allSatisfy(\.isWholeNumber) {
-            guard value.hasPrefix("keys="), let count = Int64(value.dropFirst(5).prefix { $0 != "," }), count >= 0 else {
+            guard value.hasPrefix("keys="), let count = Int64(value.dropFirst(5).prefix { $0 != "," }), count >= 0
+            else {
                 throw .malformed(field: String(field), value: String(value))
             }
             sum = sum.addingReportingOverflow(count).partialValue

@@ -65,7 +65,8 @@ extension SyncGate {
     }
 
     private static func drain(
-        _ attempt: Attempt, _ contact: Contact, target: Target? = nil, overriding refusal: Refusal? = nil, _ now: Instant
+        _ attempt: Attempt, _ contact: Contact, target: Target? = nil, overriding refusal: Refusal? = nil,
+        _ now: Instant
     ) -> State {
         .draining(
             Drain(
@@ -97,7 +98,9 @@ extension SyncGate {
     }
 
     /// An interrupted run left both servers following each other: neither takes writes, no fence is needed.
-    private static func resume(_ attempt: Attempt, _ master: Observation, _ replica: Observation, _ now: Instant) -> Step? {
+    private static func resume(_ attempt: Attempt, _ master: Observation, _ replica: Observation, _ now: Instant)
+        -> Step?
+    {
         let resumed = attempt.policy.resumedMaster
         guard let theirs = master.info.masterLink, replica.info.masterLink != nil, theirs.isReadOnly else { return nil }
         let isOurs = resumed != nil && resumed == master.info.server?.runID

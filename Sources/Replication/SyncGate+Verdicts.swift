@@ -48,7 +48,9 @@ extension SyncGate {
 
     /// `--max-loss-bytes` bounds every opening but a forced one.
     static func openWithinLimit(_ opening: Opening, _ policy: Policy) -> Step {
-        guard let limit = policy.maxLossBytes, !policy.force, !opening.loss.isWithin(limit) else { return open(opening) }
+        guard let limit = policy.maxLossBytes, !policy.force, !opening.loss.isWithin(limit) else {
+            return open(opening)
+        }
         let bytes: Int64?
         switch opening.loss {
         case .none: bytes = 0

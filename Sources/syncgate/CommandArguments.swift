@@ -17,7 +17,8 @@ struct CommandArguments {
     /// Whether a usage error must be UNKNOWN, as monitoring plugins say it.
     var isNagios: Bool {
         parsed.first == "lag"
-            && (parsed.contains("--format=nagios") || zip(parsed, parsed.dropFirst()).contains { $0 == ("--format", "nagios") })
+            && (parsed.contains("--format=nagios")
+                || zip(parsed, parsed.dropFirst()).contains { $0 == ("--format", "nagios") })
     }
 
     /// The text without any of the passwords.

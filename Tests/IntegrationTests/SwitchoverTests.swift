@@ -37,7 +37,8 @@ extension RedisPair {
 
     /// The arguments of `syncgate promote` on the replica.
     func promotion(_ more: [String] = []) -> [String] {
-        ["promote", "--local", "redis://127.0.0.1:\(replica.port)", "--format", "json", "--state-dir", stateDirectory] + more
+        ["promote", "--local", "redis://127.0.0.1:\(replica.port)", "--format", "json", "--state-dir", stateDirectory]
+            + more
     }
 
     /// The replica is master, the master follows it with its link up, is not fenced, and from Redis 5 on it did so
