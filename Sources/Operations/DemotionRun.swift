@@ -50,6 +50,12 @@ public struct DemotionRun: Sendable {
 
     /// Runs to the end. Never throws: what goes wrong is in the report.
     public func run() async -> OperationReport {
+        if !options.isDryRun {
+            guard await journal.lock(waiting: options.timeout) else {
+                return report(.failed, .refused, "another run on this pair is at work on this machine")
+            }
+            _ = await MasterFence.recover(journal, options.local, options.connectTimeout, recorder)
+        }
         let (ours, theirs): (ReplicationInfo, ReplicationInfo)
         do throws(ServerTrouble) { ours = try await local.observe().info } catch {
             return failure("the local server \(options.local.url): \(error)", error)
@@ -125,8 +131,9 @@ public struct DemotionRun: Sendable {
         promotion.stateDirectory = options.stateDirectory
         promotion.isStopping = options.isStopping
         if case .tcp(let host, let port) = options.peer.url.address { promotion.announce = (host, port) }
-        var report = await PromotionRun(promotion, recorder: recorder).run()
+        var report = await PromotionRun(promotion, recorder: recorder, isLocked: true).run()
         switch report.result {
+        case .promoted where options.isDryRun: report.result = .demoted
         case .promoted:
             let link = await awaitLink(.demoted, loss: report.loss, report.reason)
             report.result = link.result

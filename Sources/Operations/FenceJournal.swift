@@ -41,6 +41,26 @@ struct FenceJournal: Sendable, Equatable {
         return "\(directory)/promote-\(name).journal"
     }
 
+    /// Holds the right to promote this server until the process ends: two runs at once would undo each other's fences.
+    /// Waits for another run's end; false when that takes longer than `limit`. A folder that cannot be written to gives
+    /// the right to everybody: it is the journal's business to complain.
+    func lock(waiting limit: Duration) async -> Bool {
+        do throws(FenceJournalError) { try makeDirectory() } catch { return true }
+        let file = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0 else { return true }
+        let end = ContinuousClock.now + limit
+        while flock(file, LOCK_EX | LOCK_NB) != 0 {
+            if errno != EWOULDBLOCK { return true }
+            guard ContinuousClock.now < end else {
+                Glibc.close(file)
+                return false
+            }
+            do { try await Task.sleep(for: .milliseconds(10)) } catch { return false }
+        }
+        // Never closed: the lock ends with the process, however it ends.
+        return true
+    }
+
     /// The default folder: `/var/lib/syncgate` for root, `$XDG_STATE_HOME/syncgate` or `~/.local/state/syncgate` else.
     static func defaultDirectory() -> String {
         func variable(_ name: String) -> String? {

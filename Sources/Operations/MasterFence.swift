@@ -50,18 +50,20 @@ actor MasterFence {
             }
             let milliseconds = Int64((duration / .milliseconds(1)).rounded(.up))
             return await send(
-                [["CLIENT", "PAUSE", String(milliseconds), "WRITE"], ["INFO"]], kind: .clientPause, for: duration)
+                [["CLIENT", "PAUSE", String(milliseconds), "WRITE"], ["INFO"]], kind: .clientPause, decisive: 0,
+                for: duration)
         case .password:
             if let failure = await prepare(address: address, server: server, for: duration) { return .failed(failure) }
             let password = entry?.fencePassword ?? ""
             let raised = await send(
                 [
                     ["MULTI"], ["CONFIG", "SET", "requirepass", password],
-                    ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"], ["INFO"], ["EXEC"],
-                    // Where there was no password before, this connection has to log in as well.
-                    ["AUTH", password],
-                ], kind: .password, for: duration)
-            if case .failed = raised {
+                    ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"], ["EXEC"],
+                    // Where there was no password before, this connection has to log in as well. INFO stays outside
+                    // the MULTI, which it would make Redis 5 write to the replication stream.
+                    ["AUTH", password], ["INFO"],
+                ], kind: .password, decisive: 3, for: duration)
+            if case .failed = raised, fence == nil {
                 await guardProcess?.dismiss()
                 journal.delete()
                 entry = nil
@@ -103,23 +105,39 @@ actor MasterFence {
         do throws(FenceJournalError) { try journal.write(entry) } catch { throw .unusable("\(error)") }
     }
 
-    private func send(_ commands: [[String]], kind: Fence, for duration: Duration) async -> Raised {
+    /// Sends the fence's commands; the one at `decisive` raises it. A fence that was raised and turns out useless is
+    /// undone at once.
+    private func send(
+        _ commands: [[String]], kind: Fence, decisive: Int, for duration: Duration
+    ) async -> Raised {
         let sentAt = ContinuousClock.now
         do throws(ServerTrouble) {
             let outcomes = try await master.perform(commands)
-            for case .failure(let error) in outcomes { return .failed("\(error)") }
-            var info = outcomes[kind == .password ? 4 : 1]
-            if kind == .password, case .success(.array(let inner)) = info, inner.count == 3 {
-                info = .success(inner[2])
-            }
-            let observation = try Server.observation(info, at: sentAt)
+            if case .failure(let error) = outcomes[decisive] { return .failed("\(error)") }
             fence = kind
             raisedAt = sentAt
-            return .raised(observation, kind, until: sentAt + duration)
+            for outcome in outcomes {
+                if let error = Self.error(in: outcome) {
+                    return .failed(error + (await release().map { "; \($0)" } ?? ""))
+                }
+            }
+            return .raised(
+                try Server.observation(outcomes[outcomes.count - 1], at: sentAt), kind, until: sentAt + duration)
         } catch {
             fence = kind
             raisedAt = sentAt
             return .lost(error)
+        }
+    }
+
+    /// The error of a command, or of one inside a transaction.
+    private static func error(in outcome: Result<RedisReply, RedisError>) -> String? {
+        switch outcome {
+        case .failure(let error): return "\(error)"
+        case .success(.array(let replies)):
+            for case .error(let error) in replies { return "\(error)" }
+            return nil
+        case .success: return nil
         }
     }
 
@@ -144,6 +162,28 @@ actor MasterFence {
         journal.delete()
         self.fence = nil
         return nil
+    }
+
+    /// Undoes the fence of a run that was killed, as its journal tells. Returns the `run_id` of the server that it had
+    /// fenced; `nil` where there is no journal.
+    static func recover(
+        _ journal: FenceJournal, _ endpoint: Endpoint, _ timeout: Duration, _ recorder: StepRecorder
+    ) async -> String? {
+        guard let entry = journal.read() else { return nil }
+        recorder.record("journal", "an earlier run on \(entry.master) was interrupted; finishing its work")
+        guard entry.fencePassword != nil, entry.master == endpoint.url.addressText else { return entry.masterRunID }
+        var fenced = endpoint
+        fenced.url.username = nil
+        fenced.url.password = entry.fencePassword
+        let server = Server(fenced, timeout: timeout)
+        do throws(ServerTrouble) {
+            try await restorePassword(of: server, entry: entry)
+            recorder.record("released", "the interrupted run's password fence is released")
+        } catch {
+            // Its guard has undone it already, or the server is gone: the connection that follows will tell.
+        }
+        await server.close()
+        return entry.masterRunID
     }
 
     /// Sets the password that was there before the fence.

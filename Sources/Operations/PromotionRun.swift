@@ -41,14 +41,17 @@ public struct PromotionRun: Sendable {
     let local: Server
     let journal: FenceJournal
     let recorder: StepRecorder
+    private let isLocked: Bool
 
     /// Makes a run. `report` is called with each step as it happens.
     public init(_ options: Options, report: @escaping @Sendable (Step) -> Void) {
         self.init(options, recorder: StepRecorder(report: report))
     }
 
-    init(_ options: Options, recorder: StepRecorder) {
+    /// `isLocked` says that this process has the journal's lock already.
+    init(_ options: Options, recorder: StepRecorder, isLocked: Bool = false) {
         self.options = options
+        self.isLocked = isLocked
         local = Server(options.local, timeout: options.connectTimeout)
         journal = FenceJournal(
             directory: options.stateDirectory ?? FenceJournal.defaultDirectory(), local: options.local.url.addressText)
@@ -57,6 +60,12 @@ public struct PromotionRun: Sendable {
 
     /// Runs to the end. Never throws: what goes wrong is in the report.
     public func run() async -> OperationReport {
+        let mayRun = options.isDryRun || isLocked ? true : await journal.lock(waiting: options.timeout)
+        guard mayRun else {
+            return await report(
+                .failed, .refused, "another promotion of \(options.local.url) is at work on this machine",
+                remedy: "wait for its end")
+        }
         let observation: Observation
         do throws(ServerTrouble) {
             observation = try await local.observe()
@@ -74,7 +83,8 @@ public struct PromotionRun: Sendable {
                     username: options.local.url.username, password: options.local.url.password),
                 tls: options.local.tls)
         let master = Server(endpoint, timeout: options.connectTimeout)
-        let resumed = await recover(master, endpoint: endpoint)
+        let resumed =
+            options.isDryRun ? nil : await MasterFence.recover(journal, endpoint, options.connectTimeout, recorder)
         return await promote(from: master, at: endpoint, local: observation.info, resumed: resumed)
     }
 
@@ -101,25 +111,6 @@ public struct PromotionRun: Sendable {
         return await loop.run(request)
     }
 
-    /// Undoes the fence of a run that was killed. Returns the `run_id` of the master that it had worked on.
-    private func recover(_ master: Server, endpoint: Endpoint) async -> String? {
-        guard !options.isDryRun, let entry = journal.read() else { return nil }
-        recorder.record("journal", "an earlier run on \(entry.master) was interrupted; finishing its work")
-        guard entry.fencePassword != nil, entry.master == endpoint.url.addressText else { return entry.masterRunID }
-        var fenced = endpoint
-        fenced.url.username = nil
-        fenced.url.password = entry.fencePassword
-        let server = Server(fenced, timeout: options.connectTimeout)
-        do throws(ServerTrouble) {
-            try await MasterFence.restorePassword(of: server, entry: entry)
-            recorder.record("released", "the interrupted run's password fence is released")
-        } catch {
-            // Its guard has undone it already, or the master is gone: the connection that follows will tell.
-        }
-        await server.close()
-        return entry.masterRunID
-    }
-
     /// The local server is master: finish what an interrupted run began, and say so.
     private func alreadyMaster() async -> OperationReport {
         var reason = "\(options.local.url) is master already; nothing to do"
@@ -128,7 +119,7 @@ public struct PromotionRun: Sendable {
             do throws(RedisURLError) { url.address = try RedisURL(parsing: entry.master).address } catch {}
             let endpoint = Endpoint(url: url, tls: options.master?.tls ?? options.local.tls)
             let master = Server(endpoint, timeout: options.connectTimeout)
-            _ = await recover(master, endpoint: endpoint)
+            _ = await MasterFence.recover(journal, endpoint, options.connectTimeout, recorder)
             await finishInterrupted(master, endpoint: endpoint, runID: entry.masterRunID)
             reason = "\(options.local.url) is master; the interrupted promotion is finished"
             journal.delete()

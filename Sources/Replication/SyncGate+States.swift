@@ -45,6 +45,10 @@ extension SyncGate {
             return (.approaching(attempt), [])
         case .masterUnreachable(let contact):
             return (drain(attempt, contact, now), [])
+        case .masterUnusable where attempt.master != nil && !attempt.policy.force:
+            // It let us in before: another run's fence keeps us out, and will be gone in a moment.
+            attempt.isMasterSilent = true
+            return (.approaching(attempt), [])
         case .masterUnusable(let reason):
             let refusal = Refusal.masterUnusable(reason: reason)
             return attempt.policy.force ? (drain(attempt, .answering, overriding: refusal, now), []) : refuse(refusal)
@@ -128,9 +132,12 @@ extension SyncGate {
         var attempt = attempt
         switch event {
         case .fenced(let observation, let fence, let until):
-            let isSameServer = observation.info.server?.runID == attempt.master?.info.server?.runID
-            guard observation.info.masterLink == nil, isSameServer else {
-                return refuse(.fenceFailed(reason: "the master was restarted or demoted meanwhile"), releasing: true)
+            guard observation.info.server?.runID == attempt.master?.info.server?.runID else {
+                return refuse(.fenceFailed(reason: "the master was restarted meanwhile"), releasing: true)
+            }
+            guard observation.info.masterLink == nil else {
+                // Another run has demoted it meanwhile: see what there is to do now.
+                return (.approaching(attempt), [.releaseFence, .sample(.both, after: GateTiming.approachInterval)])
             }
             attempt.master = observation
             let target = Target(observation: observation, fence: fence, fencedUntil: until)

@@ -96,7 +96,8 @@ struct InterruptionTests {
         }
     }
 
-    @Test("killed anywhere: never two writable masters, and a second run finishes", arguments: [RedisVersion.v5_0, .v7_0])
+    @Test(
+        "killed anywhere: never two writable masters, and a second run finishes", arguments: [RedisVersion.v5_0, .v7_0])
     func killedAnywhere(version: RedisVersion) async throws {
         try await withPair(version) { pair in
             for delay in stride(from: 6, through: 90, by: 6) {
@@ -153,7 +154,8 @@ struct InterruptionTests {
             defer { fclose(file) }
             var bytes = [UInt8](repeating: 0, count: 512)
             let count = fread(&bytes, 1, bytes.count, file)
-            let fields = String(decoding: bytes[..<count], as: UTF8.self).split(separator: ")").last?.split(separator: " ")
+            let fields = String(decoding: bytes[..<count], as: UTF8.self).split(separator: ")").last?.split(
+                separator: " ")
             if let fields, fields.count > 1, Int32(fields[1]) == parent { children.append(id) }
         }
         return children

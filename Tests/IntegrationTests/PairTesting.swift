@@ -48,7 +48,8 @@ extension RedisPair {
     }
 
     /// Runs `syncgate demote` on one server.
-    func demote(_ local: RedisServer, peer: RedisServer, _ more: [String] = []) async throws -> SyncgateProcess.Outcome {
+    func demote(_ local: RedisServer, peer: RedisServer, _ more: [String] = []) async throws -> SyncgateProcess.Outcome
+    {
         try await SyncgateProcess.run(
             [
                 "demote", "--local", "redis://127.0.0.1:\(local.port)", "--peer", "redis://127.0.0.1:\(peer.port)",
@@ -66,7 +67,9 @@ extension RedisPair {
         }
         let info = try await RedisPair.info(replica)
         #expect(info["role"] == "master")
-        #expect(!countingResyncs || master.version < .v5_0 || info["sync_full"] == "0", "the old master needed a full resync")
+        #expect(
+            !countingResyncs || master.version < .v5_0 || info["sync_full"] == "0",
+            "the old master needed a full resync")
         try await expectUnfenced()
     }
 
@@ -90,7 +93,7 @@ extension RedisPair {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            if !name.hasPrefix(".") { names.append(name) }
+            if name.hasSuffix(".journal") { names.append(name) }
         }
         return names
     }
@@ -100,7 +103,9 @@ extension RedisPair {
         var facts: [String] = []
         for server in [master, replica] {
             let info = try await RedisPair.info(server)
-            for field in ["role", "master_host", "master_port", "db0", "master_replid"] { facts.append(info[field] ?? "-") }
+            for field in ["role", "master_host", "master_port", "db0", "master_replid"] {
+                facts.append(info[field] ?? "-")
+            }
             facts.append("\(try await RedisPair.send(["CONFIG", "GET", "requirepass"], to: server))")
         }
         return facts
