@@ -48,7 +48,9 @@ extension SyncGate {
 
     /// `--max-loss-bytes` bounds every opening but a forced one.
     static func openWithinLimit(_ opening: Opening, _ policy: Policy) -> Step {
-        guard let limit = policy.maxLossBytes, !policy.force, !opening.loss.isWithin(limit) else { return open(opening) }
+        guard let limit = policy.maxLossBytes, !policy.force, !opening.loss.isWithin(limit) else {
+            return open(opening)
+        }
         let bytes: Int64?
         switch opening.loss {
         case .none: bytes = 0
@@ -95,7 +97,7 @@ extension SyncGate {
         let seconds = (last.at - first.at) / .seconds(1)
         let applied = Double(last.info.dataOffset - first.info.dataOffset)
         guard seconds > 0, applied > 0 else { return false }
-        let needed = Duration.seconds(Double(behind) * seconds / applied)
+        let needed = Duration.bounded(seconds: Double(behind) * seconds / applied)
         let isLate = now - attempt.startedAt >= attempt.policy.timeout * GateTiming.lastCall
         let left = min(attempt.deadline - now, GateTiming.longestWait)
         return needed <= GateTiming.reach || isLate && needed <= left
