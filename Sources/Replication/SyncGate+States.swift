@@ -99,7 +99,9 @@ extension SyncGate {
     /// An interrupted run left both servers following each other: neither takes writes, no fence is needed.
     private static func resume(_ attempt: Attempt, _ master: Observation, _ replica: Observation, _ now: Instant) -> Step? {
         let resumed = attempt.policy.resumedMaster
-        guard let theirs = master.info.masterLink, replica.info.masterLink != nil, theirs.isReadOnly else { return nil }
+        guard let theirs = master.info.masterLink, replica.info.masterLink != nil, theirs.isReadOnly,
+            GateConditions.obstacle(replica: replica.info) == nil
+        else { return nil }
         let isOurs = resumed != nil && resumed == master.info.server?.runID
         let address = attempt.policy.listedAs
         guard isOurs || address.ports.contains(theirs.port) && address.ips.contains(theirs.host) else { return nil }
