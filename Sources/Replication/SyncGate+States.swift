@@ -112,7 +112,9 @@ extension SyncGate {
             case .behind, .diverged, .unrelated: isProven = false
             }
         } else {
-            isProven = isOurs
+            // A parked master (`Promotion.Demotion.park`) was told so because it holds more than the local server.
+            let isParked = theirs.host == "127.0.0.1" && theirs.port == 1
+            isProven = isOurs && !isParked
         }
         guard isProven else { return attempt.policy.force ? nil : refuse(.mutualReplicas) }
         let evidence = Evidence(
