@@ -65,12 +65,13 @@ extension SyncGate {
     }
 
     private static func drain(
-        _ attempt: Attempt, _ contact: Contact, target: Target? = nil, overriding refusal: Refusal? = nil, _ now: Instant
+        _ attempt: Attempt, _ contact: Contact, target: Target? = nil, overriding refusal: Refusal? = nil,
+        mayBeFenced: Bool = false, _ now: Instant
     ) -> State {
         .draining(
             Drain(
-                attempt: attempt, contact: contact, target: target, overriding: refusal,
-                deadline: now + GateTiming.drainLimit))
+                attempt: attempt, contact: contact, target: target, mayBeFenced: mayBeFenced || target != nil,
+                overriding: refusal, deadline: now + GateTiming.drainLimit))
     }
 
     /// Both servers have been read: refuse, fence, or look again.
@@ -144,7 +145,8 @@ extension SyncGate {
         case .masterUnreachable(.silent):
             // The command may still arrive: what is perhaps raised is to be undone.
             guard accepts(.contactLost, attempt.policy) else { return refuse(.contactLost, releasing: true) }
-            return (drain(attempt, .silent, overriding: .contactLost, now), [.sample(.replica, after: .zero)])
+            let draining = drain(attempt, .silent, overriding: .contactLost, mayBeFenced: true, now)
+            return (draining, [.sample(.replica, after: .zero)])
         case .masterUnreachable(let contact):
             return (drain(attempt, contact, overriding: refusal, now), [.sample(.replica, after: .zero)])
         case .masterUnusable(let reason):
@@ -196,7 +198,7 @@ extension SyncGate {
         case .deadlineReached:
             return finish(drain, refusing: .masterHeard, now)
         case .aborted:
-            return refuse(.aborted, releasing: drain.target != nil)
+            return refuse(.aborted, releasing: drain.mayBeFenced)
         case .requested, .master, .masterUnreachable, .masterUnusable, .fenced, .fenceFailed:
             return (.draining(drain), [])
         }
@@ -228,13 +230,14 @@ extension SyncGate {
         // A master that is known to live is "heard" by its replica, which is what the overridden refusal says already.
         let isNews = refusal != .masterHeard || drain.contact == .dead || drain.overriding == nil
         if let refusal, isNews, !accepts(refusal, drain.attempt.policy) {
-            return refuse(refusal, releasing: drain.target != nil)
+            return refuse(refusal, releasing: drain.mayBeFenced)
         }
         if let overridden = (isNews ? refusal : nil) ?? drain.overriding {
-            return openOverriding(overridden, drain.attempt, target: drain.target, contact: drain.contact, now)
+            return openOverriding(
+                overridden, drain.attempt, target: drain.target, contact: drain.contact, mayBeFenced: drain.mayBeFenced, now)
         }
         let loss = loss(drain.attempt, target: drain.target, now)
         let opening = opening(drain.attempt, target: drain.target, contact: drain.contact, loss: loss)
-        return openWithinLimit(opening, drain.attempt.policy)
+        return openWithinLimit(opening, drain.attempt.policy, mayBeFenced: drain.mayBeFenced)
     }
 }
