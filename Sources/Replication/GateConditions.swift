@@ -93,12 +93,13 @@ public enum GateConditions {
     }
 
     /// Whether the master streams to this replica. Where several replicas share the port, the address decides. From
-    /// Redis 4 on, ids and link have said so already, and an announced address that we do not know is no objection.
+    /// Redis 4 on, where both have ids, ids and link have said so already, and an announced address that we do not know
+    /// is no objection.
     static func isListed(master: ReplicationInfo, replica: ReplicationInfo, as address: ReplicaAddress) -> Bool {
         let online = master.replicas.filter(\.isOnline)
         let samePort = online.filter { address.ports.contains($0.port) }
         if samePort.count == 1 { return true }
         if samePort.contains(where: { address.ips.contains($0.ip) }) { return true }
-        return replica.identity != nil && !online.isEmpty
+        return replica.identity != nil && master.identity != nil && !online.isEmpty
     }
 }
