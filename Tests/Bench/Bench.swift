@@ -28,7 +28,7 @@ struct RunCommand: AsyncParsableCommand {
     var only: [Part] = []
 
     @Option(parsing: .upToNextOption, help: ArgumentHelp("Redis versions; all unless given.", valueName: "version"))
-    var redis: [RedisVersion] = []
+    var redis: [VersionArgument] = []
 
     @Flag(help: "A smoke run: every part, two runs of each, and no targets.")
     var quick = false
@@ -46,7 +46,7 @@ struct RunCommand: AsyncParsableCommand {
     func run() async throws {
         var report = BenchReport()
         print(report.head, terminator: "")
-        let missing = (redis.isEmpty ? RedisVersion.allCases : redis).filter { $0.serverPath == nil }
+        let missing = (redis.isEmpty ? RedisVersion.allCases : redis.map(\.version)).filter { $0.serverPath == nil }
         if !missing.isEmpty { Progress.say("not on this machine, left out: \(missing.map(\.rawValue))") }
         if wants(.switchover) || wants(.gate) {
             let gateAlone = !wants(.switchover)
@@ -65,7 +65,7 @@ struct RunCommand: AsyncParsableCommand {
 
     /// Those of `versions` that were asked for and exist.
     private func chosen(_ versions: [RedisVersion]) -> [RedisVersion] {
-        versions.filter { $0.serverPath != nil && (redis.isEmpty || redis.contains($0)) }
+        versions.filter { $0.serverPath != nil && (redis.isEmpty || redis.map(\.version).contains($0)) }
     }
 
     private func switchovers(gateAlone: Bool) -> [(version: RedisVersion, method: Method, runs: Int)] {
@@ -93,4 +93,14 @@ struct RunCommand: AsyncParsableCommand {
     }
 }
 
-extension RedisVersion: @retroactive ExpressibleByArgument {}
+/// A version as an argument.
+struct VersionArgument: ExpressibleByArgument {
+    let version: RedisVersion
+
+    init?(argument: String) {
+        guard let version = RedisVersion(rawValue: argument) else { return nil }
+        self.version = version
+    }
+
+    static var allValueStrings: [String] { RedisVersion.allCases.map(\.rawValue) }
+}

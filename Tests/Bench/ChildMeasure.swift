@@ -39,12 +39,14 @@ struct MeasureCommand: ParsableCommand {
         guard code == 0 else { throw BenchError("\(command[0]): \(String(cString: strerror(code)))") }
         guard wait4(child, &status, 0, &usage) == child else { throw BenchError("wait4: errno \(errno)") }
         let wall = start.duration(to: .now)
-        let processor = [usage.ru_utime, usage.ru_stime].reduce(0) {
-            $0 + Double($1.tv_sec) * 1000 + Double($1.tv_usec) / 1000
-        }
         return ChildCost(
-            wallMs: wall.inMilliseconds, processorMs: processor, peakKiB: Int(usage.ru_maxrss),
+            wallMs: wall.inMilliseconds, processorMs: milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime),
+            peakKiB: Int(usage.ru_maxrss),
             exitCode: status & 0x7f == 0 ? status >> 8 & 0xff : -1, floorKiB: floor)
+    }
+
+    private static func milliseconds(_ time: timeval) -> Double {
+        Double(time.tv_sec) * 1000 + Double(time.tv_usec) / 1000
     }
 
     /// Runs `command` under a fresh measuring process.
