@@ -13,13 +13,7 @@ struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "syncgate-bench",
         abstract: "Measure SyncGate on real Redis servers, on loopback, beside FAILOVER and the classic 'sleep 10'.",
-        discussion: "Exits with 1 when a target is missed or a run fails.",
-        subcommands: [RunCommand.self, MeasureCommand.self], defaultSubcommand: RunCommand.self)
-}
-
-/// The benchmark itself.
-struct RunCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "run", shouldDisplay: false)
+        discussion: "Exits with 1 when a target is missed or a run fails.")
 
     @Option(help: "Switchovers by syncgate on 7.0 and 8.2; a fifth of that on the other versions and by FAILOVER.")
     var runs = 50

@@ -58,11 +58,14 @@ struct BenchReport {
         let widths = table.columns.indices.map { column in
             ([table.columns] + table.rows).map { $0[column].count }.max() ?? 0
         }
+        // Words to the left, figures to the right.
+        let isWords = table.columns.indices.map { column in
+            table.rows.allSatisfy { $0[column].first?.isLetter ?? true } || column == 0
+        }
         let line = { (cells: [String]) in
-            let padded = zip(cells, widths).enumerated().map { index, pair in
-                let space = String(repeating: " ", count: pair.1 - pair.0.count)
-                // Words to the left, figures to the right.
-                return pair.0.first?.isLetter ?? true || index == 0 ? pair.0 + space : space + pair.0
+            let padded = cells.indices.map { column in
+                let space = String(repeating: " ", count: widths[column] - cells[column].count)
+                return isWords[column] ? cells[column] + space : space + cells[column]
             }
             return padded.joined(separator: "  ") + "\n"
         }
@@ -96,7 +99,7 @@ struct BenchReport {
             [
                 "title": table.title, "note": table.note, "load_before": table.load.before,
                 "load_after": table.load.after,
-                "rows": table.rows.map { Dictionary(uniqueKeysWithValues: zip(table.columns, $0)) },
+                "rows": table.rows.map { Dictionary(zip(table.columns, $0)) { $1 } },
             ] as [String: Any]
         }
         let targets = targets.map {

@@ -15,9 +15,9 @@ struct Machine {
         return text.split(separator: " ").prefix(3).joined(separator: " ")
     }
 
-    /// The peak of this process's resident memory, KiB.
-    static var ownPeakKiB: Int {
-        field("VmHWM", of: "/proc/self/status").flatMap { Int($0.prefix { $0.isNumber }) } ?? 0
+    /// The peak of a process's resident memory so far, KiB; nil when it has none any more.
+    static func peakKiB(of process: Int32) -> Int? {
+        field("VmHWM", of: "/proc/\(process)/status").flatMap { Int($0.prefix { $0.isNumber }) }
     }
 
     /// Name and value, in the order to be printed.

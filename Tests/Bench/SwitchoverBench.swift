@@ -18,15 +18,16 @@ struct SwitchoverBench {
             note:
                 "Write gap as the clients saw it: last acknowledgement by the old master to first by the new one, ms.",
             columns: [
-                "method", "redis", "runs", "writes acked", "acked lost", "most in a run", "gap median", "p99", "max",
+                "method", "redis", "runs", "writes acked", "acked lost", "most in a run", "gap median", "gap p99",
+                "gap max",
             ])
         var gate = Table(
             title: "From \"the replica has applied the target\" to \"SLAVEOF NO ONE is sent\"",
             note:
                 "ms. From the first reading that showed it (sent), and from the last that did not: the truth is between.",
             columns: [
-                "redis", "runs", "median", "p99", "max", "bound: median", "p99", "max", "fence to promoted: median",
-                "max",
+                "redis", "runs", "median", "p99", "max", "bound median", "bound p99", "bound max", "fence median",
+                "fence max",
             ])
         for (version, method, count) in plan {
             Progress.say("switchover: \(method.name), Redis \(version), \(count) runs")
