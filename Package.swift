@@ -41,6 +41,12 @@ let package = Package(
         .target(
             name: "RedisLab", dependencies: ["RedisClient", nio, nioPosix], path: "Tests/RedisLab",
             swiftSettings: settings),
+        .executableTarget(
+            name: "syncgate-bench",
+            dependencies: [
+                "RedisClient", "RedisLab", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/Bench", swiftSettings: settings),
         .testTarget(
             name: "ReplicationTests", dependencies: ["Replication"],
             resources: [.copy("Captures")], swiftSettings: settings),

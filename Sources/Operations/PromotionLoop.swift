@@ -28,6 +28,9 @@ struct PromotionLoop: Sendable {
         var master: ReplicationInfo?
         var isMasterLossTold = false
         var promotedAt: Instant?
+        /// The latest two readings of the local server.
+        var local: Observation?
+        var localBefore: Observation?
         var events: [Promotion.Event] = []
     }
 
@@ -135,7 +138,10 @@ struct PromotionLoop: Sendable {
 
     private func report(local reading: Result<Observation, ServerTrouble>, _ progress: inout Progress) {
         switch reading {
-        case .success(let observation): progress.events.append(.gate(.replica(observation)))
+        case .success(let observation):
+            progress.localBefore = progress.local
+            progress.local = observation
+            progress.events.append(.gate(.replica(observation)))
         case .failure(let trouble): progress.events.append(.localLost(trouble.contact ?? .silent))
         }
     }
@@ -170,10 +176,16 @@ struct PromotionLoop: Sendable {
     }
 
     private func recordOpening(_ progress: Progress) {
-        guard case .demoting(let opening, _) = progress.promotion.state else { return }
+        guard case .demoting(let opening, _) = progress.promotion.state, let local = progress.local else { return }
+        let url = run.options.local.url
+        // Both at the time when the question was sent: the target was applied between the one and the other.
+        if let before = progress.localBefore, before.at >= local.at - opening.evidence.waited,
+            let target = opening.evidence.target?.offset
+        {
+            run.recorder.record("behind", "\(url) still lacked \(target - before.info.dataOffset) bytes", at: before.at)
+        }
         let what = opening.overridden.map { "overridden: \($0)" } ?? "the gate is open"
-        run.recorder.record(
-            "caught_up", "\(run.options.local.url) has applied \(opening.evidence.appliedOffset); \(what)")
+        run.recorder.record("caught_up", "\(url) has applied \(opening.evidence.appliedOffset); \(what)", at: local.at)
     }
 
     private func demote(_ demotion: Promotion.Demotion) async -> Promotion.Event {

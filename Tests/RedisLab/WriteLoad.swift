@@ -46,6 +46,8 @@ public final class WriteLoad: Sendable {
     private let kind: Kind
     private let isStopping = Atomic(false)
     private let acknowledged = Atomic(0)
+    /// The only server that the clients reach; -1 while they reach all.
+    private let address = Atomic(-1)
     private let tasks: Mutex<[Task<[Acknowledgement], Never>]> = Mutex([])
 
     /// Starts `clients` writers on the first server.
@@ -54,6 +56,15 @@ public final class WriteLoad: Sendable {
         self.kind = kind
         let started = (0..<clients).map { client in Task.detached { [self] in await write(client) } }
         tasks.withLock { $0 = started }
+    }
+
+    /// Cuts the clients off from all servers but this one, as a virtual address that moves does. A write under way is
+    /// finished.
+    public func moveAddress(to server: Int) { address.store(server, ordering: .relaxed) }
+
+    private func isReachable(_ server: Int) -> Bool {
+        let only = address.load(ordering: .relaxed)
+        return only < 0 || only == server
     }
 
     /// Writes acknowledged so far.
@@ -87,21 +98,26 @@ public final class WriteLoad: Sendable {
         var acknowledgements: [Acknowledgement] = []
         var current = 0
         var number = 0
+        var failures = 0
         while !isStopping.load(ordering: .relaxed) {
             do {
                 let connection = try await RedisConnection.connect(to: servers[current], timeout: .milliseconds(500))
-                while !isStopping.load(ordering: .relaxed) {
+                while !isStopping.load(ordering: .relaxed), isReachable(current) {
                     number += 1
                     let key = "w\(client):\(number)"
                     for reply in await connection.pipeline(commands(key), timeout: .seconds(15)) { _ = try reply.get() }
                     acknowledgements.append(Acknowledgement(key: key, at: .now, server: current))
                     acknowledged.add(1, ordering: .relaxed)
+                    failures = 0
                 }
                 await connection.close()
             } catch {
-                current = (current + 1) % servers.count
-                try? await Task.sleep(for: .milliseconds(1))
+                failures += 1
+                if isReachable((current + 1) % servers.count) { current = (current + 1) % servers.count }
+                // Who was refused often gives the servers a rest.
+                try? await Task.sleep(for: .milliseconds(failures < 100 ? 1 : 10))
             }
+            if !isReachable(current) { current = address.load(ordering: .relaxed) }
         }
         return acknowledgements
     }
