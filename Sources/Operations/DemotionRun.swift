@@ -150,6 +150,12 @@ public struct DemotionRun: Sendable {
                 "\(options.local.url) would follow \(options.peer.url) (dry run, nothing was changed)",
                 loss: discarding.loss)
         }
+        let lock: FenceJournal.Lock?
+        switch journal.lock() {
+        case .acquired(let acquired): lock = acquired
+        case .busy: return report(.refused, .refused, journal.busyReason)
+        }
+        defer { withExtendedLifetime(lock) {} }
         let fence = MasterFence(master: local, journal: journal)
         if ours.masterLink == nil {
             switch await raise(fence, ours) {

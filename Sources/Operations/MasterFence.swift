@@ -25,6 +25,10 @@ actor MasterFence {
     private var fence: Fence?
     private var entry: FenceJournal.Entry?
     private var guardProcess: FenceGuard?
+    /// The fence's commands were sent and not answered: they may still be under way.
+    private var isDoubtful = false
+    /// When the guard undoes the fence, however late it was raised.
+    private var guardActsAt: Instant?
     /// When the fence's commands left; for the write gap.
     private(set) var raisedAt: Instant?
 
@@ -64,6 +68,7 @@ actor MasterFence {
             if case .failed = raised {
                 await guardProcess?.dismiss()
                 journal.delete()
+                await useFormerPassword()
                 entry = nil
             }
             return raised
@@ -85,13 +90,17 @@ actor MasterFence {
                 if case .failure(let error) = settings[0] { return "CONFIG GET requirepass: \(error)" }
                 return "CONFIG GET requirepass gives no value"
             }
+            let name = "syncgate-\(Self.randomPassword().prefix(24))"
             let entry = FenceJournal.Entry(
                 master: address, masterRunID: server.runID, fencePassword: Self.randomPassword(),
-                previousPassword: previous)
+                previousPassword: previous, connectionName: name)
+            try Self.check(try await master.perform([["CLIENT", "SETNAME", name]]))
             try journalOrTrouble(entry)
             self.entry = entry
+            let start = ContinuousClock.now
             guardProcess = try await FenceGuard.start(
                 over: await master.endpoint, entry: entry, journal: journal, undoAfter: duration + Self.guardMargin)
+            guardActsAt = start + duration + Self.guardMargin
             await master.usePassword(entry.fencePassword)
             return nil
         } catch {
@@ -113,8 +122,9 @@ actor MasterFence {
             let observation = try Server.observation(info, at: sentAt)
             fence = kind
             raisedAt = sentAt
-            return .raised(observation, kind, until: sentAt + duration)
+            return .raised(observation, kind, until: min(sentAt + duration, guardActsAt ?? sentAt + duration))
         } catch {
+            isDoubtful = kind == .password
             fence = kind
             raisedAt = sentAt
             return .lost(error)
@@ -124,15 +134,20 @@ actor MasterFence {
     /// Undoes the fence, if there is one. Returns what went wrong; journal and guard then stay in charge.
     func release() async -> String? {
         guard let fence else {
-            journal.delete()
+            // Never a password that nobody has undone yet.
+            if journal.read()?.fencePassword == nil { journal.delete() }
             return nil
         }
         do throws(ServerTrouble) {
             switch fence {
             case .clientPause: try Self.check(try await master.perform([["CLIENT", "UNPAUSE"]]))
             case .password:
-                try await Self.restorePassword(of: master, entry: entry)
-                await master.usePassword(entry?.previousPassword.isEmpty == false ? entry?.previousPassword : nil)
+                if isDoubtful, let entry {
+                    _ = try await Self.undo(entry, at: await master.endpoint)
+                } else {
+                    try await Self.restorePassword(of: master, entry: entry)
+                }
+                await useFormerPassword()
             case .readOnlyReplica: break
             }
         } catch {
@@ -142,6 +157,48 @@ actor MasterFence {
         journal.delete()
         self.fence = nil
         return nil
+    }
+
+    private func useFormerPassword() async {
+        await master.usePassword(entry?.previousPassword.isEmpty == false ? entry?.previousPassword : nil)
+    }
+
+    /// Undoes a password fence of which nobody knows whether it is up, or still under way: ends the connection that it
+    /// was sent on, so that the server takes nothing from it any more, and restores the password. Returns whether the
+    /// server is a master. `endpoint`'s password does not matter.
+    static func undo(_ entry: FenceJournal.Entry, at endpoint: Endpoint) async throws(ServerTrouble) -> Bool {
+        var endpoint = endpoint
+        endpoint.url.username = nil
+        endpoint.url.password = entry.fencePassword
+        let fenced = Server(endpoint, timeout: .seconds(1))
+        do throws(ServerTrouble) {
+            try await endFencingConnection(of: fenced, entry: entry)
+            try await restorePassword(of: fenced, entry: entry)
+            return try await fenced.observe().info.masterLink == nil
+        } catch {
+            guard case .unusable = error, !entry.previousPassword.isEmpty else { throw error }
+        }
+        // The former password holds: the fence is not up. What may be under way is cut off; then one more look.
+        endpoint.url.password = entry.previousPassword
+        let former = Server(endpoint, timeout: .seconds(1))
+        try await endFencingConnection(of: former, entry: entry)
+        do throws(ServerTrouble) { try await restorePassword(of: fenced, entry: entry) } catch {
+            guard case .unusable = error else { throw error }
+        }
+        return try await former.observe().info.masterLink == nil
+    }
+
+    private static func endFencingConnection(of master: Server, entry: FenceJournal.Entry) async throws(ServerTrouble) {
+        guard let name = entry.connectionName else { return }
+        let outcome = try await master.perform([["CLIENT", "LIST"]])[0]
+        if case .failure(let error) = outcome { throw ServerTrouble(error) }
+        guard case .success(let reply) = outcome, let list = reply.text else { return }
+        for line in list.split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            guard fields.contains("name=\(name)"), let address = fields.first(where: { $0.hasPrefix("addr=") }) else { continue }
+            // It may be gone by now, which is an error reply and as good.
+            _ = try await master.perform([["CLIENT", "KILL", String(address.dropFirst(5))]])
+        }
     }
 
     /// Sets the password that was there before the fence.

@@ -65,6 +65,14 @@ public struct PromotionRun: Sendable {
         }
         if let report = await unsuitable("local server", options.local, observation.info) { return report }
         recorder.record("local", Self.describe(options.local, observation.info))
+        var lock: FenceJournal.Lock?
+        if !options.isDryRun {
+            switch journal.lock() {
+            case .acquired(let acquired): lock = acquired
+            case .busy: return await report(.refused, .refused, journal.busyReason)
+            }
+        }
+        defer { withExtendedLifetime(lock) {} }
         guard let link = observation.info.masterLink else { return await alreadyMaster() }
         let endpoint = options.master ?? Endpoint(
             url: RedisURL(
@@ -103,18 +111,19 @@ public struct PromotionRun: Sendable {
     private func recover(_ master: Server, endpoint: Endpoint) async -> String? {
         guard !options.isDryRun, let entry = journal.read() else { return nil }
         recorder.record("journal", "an earlier run on \(entry.master) was interrupted; finishing its work")
-        guard entry.fencePassword != nil, entry.master == endpoint.url.addressText else { return entry.masterRunID }
+        guard entry.fencePassword != nil else { return entry.masterRunID }
+        // The same server may have been named otherwise then.
         var fenced = endpoint
-        fenced.url.username = nil
-        fenced.url.password = entry.fencePassword
-        let server = Server(fenced, timeout: options.connectTimeout)
+        do throws(RedisURLError) { fenced.url.address = try RedisURL(parsing: entry.master).address } catch {}
         do throws(ServerTrouble) {
-            try await MasterFence.restorePassword(of: server, entry: entry)
+            _ = try await MasterFence.undo(entry, at: fenced)
             recorder.record("released", "the interrupted run's password fence is released")
+            do throws(FenceJournalError) { try journal.write(entry.unfenced) } catch {
+                // Undoing it once more harms nobody.
+            }
         } catch {
-            // Its guard has undone it already, or the master is gone: the connection that follows will tell.
+            recorder.record("release_failed", "the interrupted run's password fence on \(entry.master): \(error)")
         }
-        await server.close()
         return entry.masterRunID
     }
 
@@ -129,7 +138,7 @@ public struct PromotionRun: Sendable {
             _ = await recover(master, endpoint: endpoint)
             await finishInterrupted(master, endpoint: endpoint, runID: entry.masterRunID)
             reason = "\(options.local.url) is master; the interrupted promotion is finished"
-            journal.delete()
+            if journal.read()?.fencePassword == nil { journal.delete() }
         }
         return await report(.alreadyMaster, .done, reason)
     }
