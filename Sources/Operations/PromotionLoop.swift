@@ -125,8 +125,11 @@ struct PromotionLoop: Sendable {
         switch reading {
         case .success(let observation):
             progress.master = observation.info
+            progress.isMasterLossTold = false
             progress.events.append(.gate(.master(observation)))
         case .failure(let trouble):
+            // Said once: the drain that follows need not wait for it again.
+            progress.isMasterLossTold = true
             progress.events.append(
                 .gate(trouble.contact.map { .masterUnreachable($0) } ?? .masterUnusable("\(trouble)")))
         }

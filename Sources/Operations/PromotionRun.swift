@@ -97,6 +97,11 @@ public struct PromotionRun: Sendable {
                 return await usageError("\(endpoint.url) is the local server itself; give the other server as --master")
             }
             recorder.record("master", Self.describe(endpoint, known))
+        } else if options.master != nil, let link = info.masterLink, link.isUp, await answers(link, like: endpoint) {
+            // A silent or closed address says nothing about the master when the replica follows it by another one.
+            recorder.record("master_alive", "\(link.host):\(link.port), which the local server follows, answers")
+            let refusal = Refusal.masterHeard
+            guard options.force else { return await report(.refused, .refused, "\(refusal)", remedy: refusal.remedy) }
         }
         let announced = await announcedAddress(master: master, endpoint: endpoint, info: known, local: info)
         let policy = SyncGate.Policy(
@@ -105,6 +110,19 @@ public struct PromotionRun: Sendable {
         let request = Promotion.Request(policy: policy, keepMaster: options.keepMaster)
         let loop = PromotionLoop(run: self, master: master, endpoint: endpoint, follow: announced.target)
         return await loop.run(request)
+    }
+
+    /// Whether the address that the local server follows answers, be it with an error.
+    private func answers(_ link: ReplicationInfo.MasterLink, like endpoint: Endpoint) async -> Bool {
+        var own = endpoint
+        own.url.address = .tcp(host: link.host, port: link.port)
+        guard own.url.address != endpoint.url.address else { return false }
+        do throws(ServerTrouble) {
+            _ = try await Server(own, timeout: options.connectTimeout).observe()
+            return true
+        } catch {
+            return error.contact == nil
+        }
     }
 
     /// Undoes the fence of a run that was killed. Returns the `run_id` of the master that it had worked on.
