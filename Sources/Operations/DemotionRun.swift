@@ -50,12 +50,15 @@ public struct DemotionRun: Sendable {
 
     /// Runs to the end. Never throws: what goes wrong is in the report.
     public func run() async -> OperationReport {
+        var lock: FenceJournal.Lock?
         if !options.isDryRun {
-            guard await journal.lock(waiting: options.timeout) else {
-                return report(.failed, .refused, "another run on this pair is at work on this machine")
+            switch await journal.lock(waiting: options.timeout) {
+            case .acquired(let acquired): lock = acquired
+            case .busy: return report(.refused, .refused, journal.busyReason)
             }
-            _ = await MasterFence.recover(journal, options.local, options.connectTimeout, recorder)
+            _ = await MasterFence.recover(journal, options.local, recorder)
         }
+        defer { withExtendedLifetime(lock) {} }
         let (ours, theirs): (ReplicationInfo, ReplicationInfo)
         do throws(ServerTrouble) { ours = try await local.observe().info } catch {
             return failure("the local server \(options.local.url): \(error)", error)
@@ -79,7 +82,10 @@ public struct DemotionRun: Sendable {
         }
         recorder.record("local", PromotionRun.describe(options.local, ours))
         recorder.record("peer", PromotionRun.describe(options.peer, theirs))
-        return await act(on: decide(ours, theirs), ours, (host, port))
+        let report = await act(on: decide(ours, theirs), ours, (host, port))
+        // Whatever an interrupted run had begun is overtaken by now.
+        if report.result == .demoted || report.result == .alreadyReplica, !options.isDryRun { journal.deleteUnfenced() }
+        return report
     }
 
     private func decide(_ ours: ReplicationInfo, _ theirs: ReplicationInfo) -> Demotion.Decision {

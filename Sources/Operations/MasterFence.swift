@@ -25,6 +25,10 @@ actor MasterFence {
     private var fence: Fence?
     private var entry: FenceJournal.Entry?
     private var guardProcess: FenceGuard?
+    /// The fence's commands were sent and not answered: they may still be under way.
+    private var isDoubtful = false
+    /// When the guard undoes the fence, however late it was raised.
+    private var guardActsAt: Instant?
     /// When the fence's commands left; for the write gap.
     private(set) var raisedAt: Instant?
 
@@ -66,6 +70,7 @@ actor MasterFence {
             if case .failed = raised, fence == nil {
                 await guardProcess?.dismiss()
                 journal.delete()
+                await useFormerPassword()
                 entry = nil
             }
             return raised
@@ -87,13 +92,17 @@ actor MasterFence {
                 if case .failure(let error) = settings[0] { return "CONFIG GET requirepass: \(error)" }
                 return "CONFIG GET requirepass gives no value"
             }
+            let name = "syncgate-\(Self.randomPassword().prefix(24))"
             let entry = FenceJournal.Entry(
                 master: address, masterRunID: server.runID, fencePassword: Self.randomPassword(),
-                previousPassword: previous)
+                previousPassword: previous, connectionName: name)
+            try Self.check(try await master.perform([["CLIENT", "SETNAME", name]]))
             try journalOrTrouble(entry)
             self.entry = entry
+            let start = ContinuousClock.now
             guardProcess = try await FenceGuard.start(
                 over: await master.endpoint, entry: entry, journal: journal, undoAfter: duration + Self.guardMargin)
+            guardActsAt = start + duration + Self.guardMargin
             await master.usePassword(entry.fencePassword)
             return nil
         } catch {
@@ -121,9 +130,10 @@ actor MasterFence {
                     return .failed(error + (await release().map { "; \($0)" } ?? ""))
                 }
             }
-            return .raised(
-                try Server.observation(outcomes[outcomes.count - 1], at: sentAt), kind, until: sentAt + duration)
+            let observation = try Server.observation(outcomes[outcomes.count - 1], at: sentAt)
+            return .raised(observation, kind, until: min(sentAt + duration, guardActsAt ?? sentAt + duration))
         } catch {
+            isDoubtful = kind == .password
             fence = kind
             raisedAt = sentAt
             return .lost(error)
@@ -144,15 +154,20 @@ actor MasterFence {
     /// Undoes the fence, if there is one. Returns what went wrong; journal and guard then stay in charge.
     func release() async -> String? {
         guard let fence else {
-            journal.delete()
+            // Never a password that nobody has undone yet.
+            journal.deleteUnfenced()
             return nil
         }
         do throws(ServerTrouble) {
             switch fence {
             case .clientPause: try Self.check(try await master.perform([["CLIENT", "UNPAUSE"]]))
             case .password:
-                try await Self.restorePassword(of: master, entry: entry)
-                await master.usePassword(entry?.previousPassword.isEmpty == false ? entry?.previousPassword : nil)
+                if isDoubtful, let entry {
+                    _ = try await Self.undo(entry, at: await master.endpoint)
+                } else {
+                    try await Self.restorePassword(of: master, entry: entry)
+                }
+                await useFormerPassword()
             case .readOnlyReplica: break
             }
         } catch {
@@ -164,36 +179,8 @@ actor MasterFence {
         return nil
     }
 
-    /// Undoes the fence of a run that was killed, as its journal tells. Returns the `run_id` of the server that it had
-    /// fenced; `nil` where there is no journal.
-    static func recover(
-        _ journal: FenceJournal, _ endpoint: Endpoint, _ timeout: Duration, _ recorder: StepRecorder
-    ) async -> String? {
-        guard let entry = journal.read() else { return nil }
-        recorder.record("journal", "an earlier run on \(entry.master) was interrupted; finishing its work")
-        guard entry.fencePassword != nil, entry.master == endpoint.url.addressText else { return entry.masterRunID }
-        var fenced = endpoint
-        fenced.url.username = nil
-        fenced.url.password = entry.fencePassword
-        let server = Server(fenced, timeout: timeout)
-        do throws(ServerTrouble) {
-            try await restorePassword(of: server, entry: entry)
-            recorder.record("released", "the interrupted run's password fence is released")
-        } catch {
-            // Its guard has undone it already, or the server is gone: the connection that follows will tell.
-        }
-        await server.close()
-        return entry.masterRunID
-    }
-
-    /// Sets the password that was there before the fence.
-    static func restorePassword(of master: Server, entry: FenceJournal.Entry?) async throws(ServerTrouble) {
-        guard let entry, entry.fencePassword != nil else { return }
-        try check(try await master.perform([["CONFIG", "SET", "requirepass", entry.previousPassword]]))
-    }
-
-    private static func check(_ outcomes: [Result<RedisReply, RedisError>]) throws(ServerTrouble) {
-        for case .failure(let error) in outcomes { throw ServerTrouble(error) }
+    private func useFormerPassword() async {
+        await master.usePassword(entry?.previousPassword.isEmpty == false ? entry?.previousPassword : nil)
     }
 
     private static func randomPassword() -> String {

@@ -60,12 +60,14 @@ public struct PromotionRun: Sendable {
 
     /// Runs to the end. Never throws: what goes wrong is in the report.
     public func run() async -> OperationReport {
-        let mayRun = options.isDryRun || isLocked ? true : await journal.lock(waiting: options.timeout)
-        guard mayRun else {
-            return await report(
-                .failed, .refused, "another promotion of \(options.local.url) is at work on this machine",
-                remedy: "wait for its end")
+        var lock: FenceJournal.Lock?
+        if !options.isDryRun, !isLocked {
+            switch await journal.lock(waiting: options.timeout) {
+            case .acquired(let acquired): lock = acquired
+            case .busy: return await report(.refused, .refused, journal.busyReason)
+            }
         }
+        defer { withExtendedLifetime(lock) {} }
         let observation: Observation
         do throws(ServerTrouble) {
             observation = try await local.observe()
@@ -84,7 +86,7 @@ public struct PromotionRun: Sendable {
                 tls: options.local.tls)
         let master = Server(endpoint, timeout: options.connectTimeout)
         let resumed =
-            options.isDryRun ? nil : await MasterFence.recover(journal, endpoint, options.connectTimeout, recorder)
+            options.isDryRun ? nil : await MasterFence.recover(journal, endpoint, recorder)
         return await promote(from: master, at: endpoint, local: observation.info, resumed: resumed)
     }
 
@@ -101,6 +103,11 @@ public struct PromotionRun: Sendable {
                 return await usageError("\(endpoint.url) is the local server itself; give the other server as --master")
             }
             recorder.record("master", Self.describe(endpoint, known))
+        } else if options.master != nil, let link = info.masterLink, link.isUp, await answers(link, like: endpoint) {
+            // A silent or closed address says nothing about the master when the replica follows it by another one.
+            recorder.record("master_alive", "\(link.host):\(link.port), which the local server follows, answers")
+            let refusal = Refusal.masterHeard
+            guard options.force else { return await report(.refused, .refused, "\(refusal)", remedy: refusal.remedy) }
         }
         let announced = await announcedAddress(master: master, endpoint: endpoint, info: known, local: info)
         let policy = SyncGate.Policy(
@@ -111,6 +118,19 @@ public struct PromotionRun: Sendable {
         return await loop.run(request)
     }
 
+    /// Whether the address that the local server follows answers, be it with an error.
+    private func answers(_ link: ReplicationInfo.MasterLink, like endpoint: Endpoint) async -> Bool {
+        var own = endpoint
+        own.url.address = .tcp(host: link.host, port: link.port)
+        guard own.url.address != endpoint.url.address else { return false }
+        do throws(ServerTrouble) {
+            _ = try await Server(own, timeout: options.connectTimeout).observe()
+            return true
+        } catch {
+            return error.contact == nil
+        }
+    }
+
     /// The local server is master: finish what an interrupted run began, and say so.
     private func alreadyMaster() async -> OperationReport {
         var reason = "\(options.local.url) is master already; nothing to do"
@@ -119,10 +139,10 @@ public struct PromotionRun: Sendable {
             do throws(RedisURLError) { url.address = try RedisURL(parsing: entry.master).address } catch {}
             let endpoint = Endpoint(url: url, tls: options.master?.tls ?? options.local.tls)
             let master = Server(endpoint, timeout: options.connectTimeout)
-            _ = await MasterFence.recover(journal, endpoint, options.connectTimeout, recorder)
+            _ = await MasterFence.recover(journal, endpoint, recorder)
             await finishInterrupted(master, endpoint: endpoint, runID: entry.masterRunID)
             reason = "\(options.local.url) is master; the interrupted promotion is finished"
-            journal.delete()
+            journal.deleteUnfenced()
         }
         return await report(.alreadyMaster, .done, reason)
     }

@@ -79,7 +79,10 @@ private struct InfoFields {
 
     func optionalInteger(_ field: String) throws(ReplicationInfoError) -> Int64? {
         guard let value = self[field] else { return nil }
-        guard let number = Int64(value) else { throw .malformed(field: field, value: value) }
+        // Larger than any server can mean (64 PiB): so that sums and differences of what servers say never overflow.
+        guard let number = Int64(value), number.magnitude < 1 << 56 else {
+            throw .malformed(field: field, value: value)
+        }
         return number
     }
 

@@ -243,7 +243,8 @@ extension SyncGate {
         }
         if let overridden = (isNews ? refusal : nil) ?? drain.overriding {
             return openOverriding(
-                overridden, drain.attempt, target: drain.target, contact: drain.contact, mayBeFenced: drain.mayBeFenced, now)
+                overridden, drain.attempt, target: drain.target, contact: drain.contact, mayBeFenced: drain.mayBeFenced,
+                now)
         }
         let loss = loss(drain.attempt, target: drain.target, now)
         let opening = opening(drain.attempt, target: drain.target, contact: drain.contact, loss: loss)

@@ -24,9 +24,8 @@ struct CommandArguments {
     /// The text without any of the passwords.
     func redacted(_ text: String) -> String {
         var text = text
-        for secret in secrets where !secret.isEmpty {
-            while let range = text.firstRange(of: secret) { text.replaceSubrange(range, with: "***") }
-        }
+        // One pass: the password may itself be `*`.
+        for secret in secrets where !secret.isEmpty { text = text.replacing(secret, with: "***") }
         return text
     }
 

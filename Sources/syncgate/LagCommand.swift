@@ -78,7 +78,7 @@ struct LagCommand: AsyncParsableCommand {
     private func watch(_ run: LagRun, every interval: Duration) async throws {
         var left = samples ?? .max
         var isFirst = true
-        while left > 0, !StopSignal.isReceived {
+        while left > 0, !StopSignal.isReceived, !Output.isUnread {
             let next = ContinuousClock.now + interval
             do throws(LagRun.Failure) {
                 let report = try await run.report()
