@@ -170,10 +170,14 @@ public struct DemotionRun: Sendable {
         let fence = MasterFence(master: local, journal: journal)
         if ours.masterLink == nil {
             switch await raise(fence, ours) {
-            case .success(let discarded): discarding = discarded
-            case .failure(let reason):
+            case .proceed(let discarded): discarding = discarded
+            case .overtaken:
                 _ = await fence.release()
-                return refused(reason.reason)
+                return await awaitLink(
+                    .demoted, loss: .none, "another run made it follow \(options.peer.url) meanwhile")
+            case .refused(let reason):
+                _ = await fence.release()
+                return refused(reason)
             }
         }
         do throws(ServerTrouble) {
@@ -191,32 +195,33 @@ public struct DemotionRun: Sendable {
         return await awaitLink(.demoted, loss: discarding.loss, "it follows \(options.peer.url)")
     }
 
-    private struct FenceRefusal: Error {
-        var reason: Demotion.Reason
+    /// What a second look, behind the fence, came to.
+    private enum SecondLook {
+        case proceed(discarding: Demotion.Discarded)
+        case overtaken
+        case refused(Demotion.Reason)
     }
 
-    private func raise(_ fence: MasterFence, _ ours: ReplicationInfo) async -> Result<Demotion.Discarded, FenceRefusal>
-    {
+    private func raise(_ fence: MasterFence, _ ours: ReplicationInfo) async -> SecondLook {
         switch await fence.raise(for: options.connectTimeout * 3, on: ours) {
         case .raised(let observation, _, _):
             recorder.record("fenced", "local writes are fenced", at: observation.at)
             let theirs: ReplicationInfo
             do throws(ServerTrouble) { theirs = try await peer.observe().info } catch {
-                return .failure(FenceRefusal(reason: .fenceFailed("the peer does not answer any more: \(error)")))
+                return .refused(.fenceFailed("the peer does not answer any more: \(error)"))
             }
             switch decide(observation.info, theirs) {
-            case .follow(let discarded): return .success(discarded)
+            case .follow(let discarded): return .proceed(discarding: discarded)
             case .refuse(let reason) where options.force && reason.isForceable:
-                return .success(Demotion.discarded(by: reason, local: observation.info))
-            case .refuse(let reason): return .failure(FenceRefusal(reason: reason))
-            case .alreadyFollows, .swapRoles:
-                return .failure(FenceRefusal(reason: .fenceFailed("the roles changed meanwhile")))
+                return .proceed(discarding: Demotion.discarded(by: reason, local: observation.info))
+            case .refuse(let reason): return .refused(reason)
+            case .alreadyFollows: return .overtaken
+            case .swapRoles: return .refused(.fenceFailed("the peer follows the local server now"))
             }
-        case .failed(let reason):
-            return options.force
-                ? .success(.dataSet(keys: ours.keys)) : .failure(FenceRefusal(reason: .fenceFailed(reason)))
+        case .lockedOut(let reason), .failed(let reason):
+            return options.force ? .proceed(discarding: .dataSet(keys: ours.keys)) : .refused(.fenceFailed(reason))
         case .lost(let trouble):
-            return .failure(FenceRefusal(reason: .fenceFailed("\(trouble)")))
+            return .refused(.fenceFailed("\(trouble)"))
         }
     }
 

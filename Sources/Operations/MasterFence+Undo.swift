@@ -71,7 +71,8 @@ extension MasterFence {
     /// Sets the password that was there before the fence.
     static func restorePassword(of master: Server, entry: FenceJournal.Entry?) async throws(ServerTrouble) {
         guard let entry, entry.fencePassword != nil else { return }
-        try check(try await master.perform([["CONFIG", "SET", "requirepass", entry.previousPassword]]))
+        try check(
+            try await master.perform([["CONFIG", "SET", "requirepass", entry.previousPassword]], isRepeatable: true))
     }
 
     static func check(_ outcomes: [Result<RedisReply, RedisError>]) throws(ServerTrouble) {

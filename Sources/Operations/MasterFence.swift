@@ -13,6 +13,8 @@ actor MasterFence {
         case raised(Observation, Fence, until: Instant)
         /// It is not raised: the reason.
         case failed(String)
+        /// It is not raised: the master asks for a password that we do not have, which is another run's fence.
+        case lockedOut(String)
         /// The master was lost on the way; it may be raised.
         case lost(ServerTrouble)
     }
@@ -57,7 +59,15 @@ actor MasterFence {
                 [["CLIENT", "PAUSE", String(milliseconds), "WRITE"], ["INFO"]], kind: .clientPause, decisive: 0,
                 for: duration)
         case .password:
-            if let failure = await prepare(address: address, server: server, for: duration) { return .failed(failure) }
+            do throws(ServerTrouble) {
+                if let failure = try await prepare(address: address, server: server, for: duration) {
+                    return .failed(failure)
+                }
+            } catch {
+                // Nothing was sent yet that raises it.
+                if case .unusable(let reason) = error { return .lockedOut(reason) }
+                return .lost(error)
+            }
             let password = entry?.fencePassword ?? ""
             let raised = await send(
                 [
@@ -67,7 +77,7 @@ actor MasterFence {
                     // the MULTI, which it would make Redis 5 write to the replication stream.
                     ["AUTH", password], ["INFO"],
                 ], kind: .password, decisive: 3, for: duration)
-            if case .failed = raised, fence == nil {
+            if fence == nil {
                 await guardProcess?.dismiss()
                 journal.delete()
                 await useFormerPassword()
@@ -77,41 +87,38 @@ actor MasterFence {
         }
     }
 
-    /// Journal and guard; returns why they could not be had.
-    private func prepare(address: String, server: ReplicationInfo.Server, for duration: Duration) async -> String? {
-        do throws(ServerTrouble) {
-            if server.version >= ServerVersion(6, 0) {
-                // With several users, a password for the default one fences nothing.
-                let users = try await master.perform([["ACL", "USERS"]])
-                if case .success(.array(let names)) = users[0], names.count > 1 {
-                    return "Redis 6.0 and 6.1 with several ACL users have no safe fence"
-                }
+    /// Journal and guard; returns why they could not be had. Throws when the master is lost on the way.
+    private func prepare(
+        address: String, server: ReplicationInfo.Server, for duration: Duration
+    ) async throws(ServerTrouble) -> String? {
+        if server.version >= ServerVersion(6, 0) {
+            // With several users, a password for the default one fences nothing.
+            let users = try await master.perform([["ACL", "USERS"]], isRepeatable: true)
+            if case .success(.array(let names)) = users[0], names.count > 1 {
+                return "Redis 6.0 and 6.1 with several ACL users have no safe fence"
             }
-            let settings = try await master.perform([["CONFIG", "GET", "requirepass"]])
-            guard case .success(.array(let pair)) = settings[0], pair.count == 2, let previous = pair[1].text else {
-                if case .failure(let error) = settings[0] { return "CONFIG GET requirepass: \(error)" }
-                return "CONFIG GET requirepass gives no value"
-            }
-            let name = "syncgate-\(Self.randomPassword().prefix(24))"
-            let entry = FenceJournal.Entry(
-                master: address, masterRunID: server.runID, fencePassword: Self.randomPassword(),
-                previousPassword: previous, connectionName: name)
-            try Self.check(try await master.perform([["CLIENT", "SETNAME", name]]))
-            try journalOrTrouble(entry)
-            self.entry = entry
-            let start = ContinuousClock.now
-            guardProcess = try await FenceGuard.start(
-                over: await master.endpoint, entry: entry, journal: journal, undoAfter: duration + Self.guardMargin)
-            guardActsAt = start + duration + Self.guardMargin
-            await master.usePassword(entry.fencePassword)
-            return nil
-        } catch {
-            return "\(error)"
         }
-    }
-
-    private func journalOrTrouble(_ entry: FenceJournal.Entry) throws(ServerTrouble) {
-        do throws(FenceJournalError) { try journal.write(entry) } catch { throw .unusable("\(error)") }
+        let settings = try await master.perform([["CONFIG", "GET", "requirepass"]], isRepeatable: true)
+        guard case .success(.array(let pair)) = settings[0], pair.count == 2, let previous = pair[1].text else {
+            if case .failure(.server(let error)) = settings[0] {
+                if error.code == .noAuth { throw .unusable("\(error)") }
+                return "CONFIG GET requirepass: \(error)"
+            }
+            return "CONFIG GET requirepass gives no value"
+        }
+        let name = "syncgate-\(Self.randomPassword().prefix(24))"
+        let entry = FenceJournal.Entry(
+            master: address, masterRunID: server.runID, fencePassword: Self.randomPassword(),
+            previousPassword: previous, connectionName: name)
+        try Self.check(try await master.perform([["CLIENT", "SETNAME", name]], isRepeatable: true))
+        do throws(FenceJournalError) { try journal.write(entry) } catch { return "\(error)" }
+        self.entry = entry
+        let start = ContinuousClock.now
+        guardProcess = try await FenceGuard.start(
+            over: await master.endpoint, entry: entry, journal: journal, undoAfter: duration + Self.guardMargin)
+        guardActsAt = start + duration + Self.guardMargin
+        await master.usePassword(entry.fencePassword)
+        return nil
     }
 
     /// Sends the fence's commands; the one at `decisive` raises it. A fence that was raised and turns out useless is
@@ -122,7 +129,10 @@ actor MasterFence {
         let sentAt = ContinuousClock.now
         do throws(ServerTrouble) {
             let outcomes = try await master.perform(commands)
-            if case .failure(let error) = outcomes[decisive] { return .failed("\(error)") }
+            if case .failure(let error) = outcomes[decisive] {
+                if case .server(let reply) = error, reply.code == .noAuth { return .lockedOut("\(error)") }
+                return .failed("\(error)")
+            }
             fence = kind
             raisedAt = sentAt
             for outcome in outcomes {
@@ -160,7 +170,7 @@ actor MasterFence {
         }
         do throws(ServerTrouble) {
             switch fence {
-            case .clientPause: try Self.check(try await master.perform([["CLIENT", "UNPAUSE"]]))
+            case .clientPause: try Self.check(try await master.perform([["CLIENT", "UNPAUSE"]], isRepeatable: true))
             case .password:
                 if isDoubtful, let entry {
                     _ = try await Self.undo(entry, at: await master.endpoint)

@@ -162,9 +162,11 @@ struct PromotionLoop: Sendable {
             progress.events.append(.gate(.fenced(observation, kind, until: until)))
         case .failed(let reason):
             progress.events.append(.gate(.fenceFailed(reason)))
+        case .lockedOut(let reason):
+            progress.events.append(.gate(.masterUnusable(reason)))
         case .lost(let trouble):
             progress.events.append(
-                .gate(trouble.contact.map { .masterUnreachable($0) } ?? .fenceFailed("\(trouble)")))
+                .gate(trouble.contact.map { .masterUnreachable($0) } ?? .masterUnusable("\(trouble)")))
         }
     }
 
@@ -191,27 +193,42 @@ struct PromotionLoop: Sendable {
         run.recorder.record("caught_up", "\(url) has applied \(opening.evidence.appliedOffset); \(what)", at: local.at)
     }
 
+    /// `INFO` and `SLAVEOF` in one write. Where the connection ends under it and the server lets us in again (another run
+    /// disconnects clients), its role tells whether it was demoted; if not, it is told once more.
     private func demote(_ demotion: Promotion.Demotion) async -> Promotion.Event {
         let target = demotion == .follow ? follow ?? ("127.0.0.1", 1) : ("127.0.0.1", 1)
-        do throws(ServerTrouble) {
-            let sentAt = ContinuousClock.now
-            let outcomes = try await master.perform([
-                ["INFO", "replication"], ["SLAVEOF", target.0, String(target.1)],
-            ])
-            if case .failure(let error) = outcomes[1] { return .masterRefused("\(error)") }
-            let info = try Server.observation(outcomes[0], at: sentAt).info
-            let what =
-                demotion == .follow
-                ? "the old master \(endpoint.url) follows \(target.0):\(target.1), read-only from now on"
-                : "the old master \(endpoint.url) is read-only and keeps its data set"
-            run.recorder.record("demoted", what)
-            return .masterDemoted(offset: info.dataOffset)
-        } catch {
-            run.recorder.record("demote_failed", "the old master \(endpoint.url): \(error)")
-            // Refused by whatever stands between (a proxy, a firewall) is not dead: its replica would notice that.
-            if error == .dead, await isLinkUp(from: run.local) { return .masterLost(.silent) }
-            return error.contact.map { .masterLost($0) } ?? .masterRefused("\(error)")
+        var trouble = ServerTrouble.silent("no answer")
+        for _ in 0..<2 {
+            do throws(ServerTrouble) {
+                let sentAt = ContinuousClock.now
+                let outcomes = try await master.perform([
+                    ["INFO", "replication"], ["SLAVEOF", target.0, String(target.1)],
+                ])
+                if case .failure(let error) = outcomes[1] { return .masterRefused("\(error)") }
+                return demoted(demotion, target, try Server.observation(outcomes[0], at: sentAt).info)
+            } catch {
+                trouble = error
+            }
+            guard case .success(let again) = await Self.read(master, section: "replication") else { break }
+            if let link = again.info.masterLink, link.host == target.0, link.port == target.1 {
+                return demoted(demotion, target, again.info)
+            }
         }
+        run.recorder.record("demote_failed", "the old master \(endpoint.url): \(trouble)")
+        // Refused by whatever stands between (a proxy, a firewall) is not dead: its replica would notice that.
+        if trouble == .dead, await isLinkUp(from: run.local) { return .masterLost(.silent) }
+        return trouble.contact.map { .masterLost($0) } ?? .masterRefused("\(trouble)")
+    }
+
+    private func demoted(
+        _ demotion: Promotion.Demotion, _ target: (String, Int), _ info: ReplicationInfo
+    ) -> Promotion.Event {
+        let what =
+            demotion == .follow
+            ? "the old master \(endpoint.url) follows \(target.0):\(target.1), read-only from now on"
+            : "the old master \(endpoint.url) is read-only and keeps its data set"
+        run.recorder.record("demoted", what)
+        return .masterDemoted(offset: info.dataOffset)
     }
 
     /// `SLAVEOF NO ONE`; where the reply is lost, the role tells whether it was executed.
@@ -275,7 +292,7 @@ struct PromotionLoop: Sendable {
 
     private func restoreMaster() async {
         do throws(ServerTrouble) {
-            let outcomes = try await master.perform([["SLAVEOF", "NO", "ONE"]])
+            let outcomes = try await master.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true)
             if case .failure(let error) = outcomes[0] { throw .unusable("\(error)") }
             run.recorder.record("restored", "\(endpoint.url) is master again")
         } catch {
@@ -286,7 +303,7 @@ struct PromotionLoop: Sendable {
 
     private func disconnectClients() async {
         do throws(ServerTrouble) {
-            let counts = try await master.perform(Self.disconnectCommands).map { outcome in
+            let counts = try await master.perform(Self.disconnectCommands, isRepeatable: true).map { outcome in
                 if case .success(.integer(let count)) = outcome { count } else { Int64(0) }
             }
             run.recorder.record(

@@ -75,17 +75,11 @@ actor Server {
     /// Uses another password from the next connection on.
     func usePassword(_ password: String?) { endpoint.url.password = password }
 
-    /// Reads `INFO`, or one section of it. Asks once more where the connection was closed and the server lets us in
-    /// again: reading twice harms nobody.
+    /// Reads `INFO`, or one section of it.
     func observe(_ section: String? = nil) async throws(ServerTrouble) -> Observation {
-        let command = [["INFO"] + (section.map { [$0] } ?? [])]
-        var at = ContinuousClock.now
-        do throws(ServerTrouble) {
-            return try Self.observation(try await perform(command)[0], at: at)
-        } catch  where connection != nil {
-            at = ContinuousClock.now
-            return try Self.observation(try await perform(command)[0], at: at)
-        }
+        let at = ContinuousClock.now
+        let outcomes = try await perform([["INFO"] + (section.map { [$0] } ?? [])], isRepeatable: true)
+        return try Self.observation(outcomes[0], at: at)
     }
 
     /// Reads an INFO reply.
@@ -103,20 +97,34 @@ actor Server {
         }
     }
 
-    /// Sends commands in one write. A connection that was closed meanwhile is opened again once, before anything is
-    /// sent; a command is never sent twice. Error replies are outcomes, trouble with the connection is thrown.
-    func perform(_ commands: [[String]]) async throws(ServerTrouble) -> [Result<RedisReply, RedisError>] {
+    /// Sends commands in one write. A connection that was closed meanwhile is opened again first. Error replies are
+    /// outcomes, trouble with the connection is thrown.
+    ///
+    /// Where the connection ends under the commands, a process that is gone refuses the next one, and is `dead` rather
+    /// than `silent`; where it lets us in again, `isRepeatable` commands, which may be executed twice, are sent once more.
+    func perform(
+        _ commands: [[String]], isRepeatable: Bool = false
+    ) async throws(ServerTrouble) -> [Result<RedisReply, RedisError>] {
         if isLost { connection = nil }
-        let connection = try await opened()
-        let outcomes = await connection.pipeline(commands, timeout: timeout)
+        let outcomes = await (try await opened()).pipeline(commands, timeout: timeout)
+        guard let error = Self.connectionError(in: outcomes) else { return outcomes }
+        connection = nil
+        guard error == .closed else { throw ServerTrouble(error) }
+        let reopened = try await opened()
+        guard isRepeatable else { throw ServerTrouble(error) }
+        let again = await reopened.pipeline(commands, timeout: timeout)
+        guard let error = Self.connectionError(in: again) else { return again }
+        connection = nil
+        throw ServerTrouble(error)
+    }
+
+    /// The first error that is not a reply.
+    private static func connectionError(in outcomes: [Result<RedisReply, RedisError>]) -> RedisError? {
         for case .failure(let error) in outcomes {
             if case .server = error { continue }
-            self.connection = nil
-            // EOF: a process that is gone refuses the next connection, and is dead rather than silent.
-            if error == .closed { _ = try await opened() }
-            throw ServerTrouble(error)
+            return error
         }
-        return outcomes
+        return nil
     }
 
     /// Closes the connection.

@@ -158,8 +158,10 @@ extension SyncGate {
             return (draining, [.sample(.replica, after: .zero)])
         case .masterUnreachable(let contact):
             return (drain(attempt, contact, overriding: refusal, now), [.sample(.replica, after: .zero)])
-        case .masterUnusable(let reason):
-            return refuse(.masterUnusable(reason: reason), releasing: true)
+        case .masterUnusable:
+            // Another run's fence was quicker and keeps us out: look again until it is gone.
+            attempt.isMasterSilent = true
+            return (.approaching(attempt), [.releaseFence, .sample(.both, after: GateTiming.approachInterval)])
         case .aborted:
             return refuse(.aborted, releasing: true)
         case .requested, .master, .replica, .deadlineReached:
