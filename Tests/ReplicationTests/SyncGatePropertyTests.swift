@@ -4,18 +4,14 @@ import Testing
 
 @Suite("SyncGate: what holds in every sequence of events")
 struct SyncGatePropertyTests {
-    @Test("20,000 random attempts keep the promises", arguments: 0..<4)
-    func invariants(part: UInt64) {
+    @Test("2,000 random attempts, some 25,000 events, keep the promises")
+    func invariants() {
         var (opened, openedWithoutLoss, refused, refusedFenced, steps) = (0, 0, 0, 0, 0)
-        for seed in 0..<5000 {
-            var attempt = RandomAttempt(seed: part * 5000 + UInt64(seed))
+        for seed in 0..<2000 as Range<UInt64> {
+            var attempt = RandomAttempt(seed: seed)
             for _ in 0..<60 where !attempt.isOver {
                 steps += 1
-                if let broken = attempt.step() {
-                    Issue.record(
-                        "seed \(part * 5000 + UInt64(seed)): \(broken)\n\(attempt.transcript.joined(separator: "\n"))")
-                    return
-                }
+                if let broken = attempt.step() { return report(broken, seed: seed) }
             }
             if case .open(let opening) = attempt.gate.state {
                 opened += 1
@@ -27,7 +23,15 @@ struct SyncGatePropertyTests {
             }
         }
         #expect(steps > 20_000)
-        #expect(opened > 500 && openedWithoutLoss > 100 && refused > 500 && refusedFenced > 100)
+        #expect(opened > 200 && openedWithoutLoss > 50 && refused > 200 && refusedFenced > 50)
+    }
+
+    /// Plays the attempt again, with a transcript.
+    private func report(_ broken: String, seed: UInt64) {
+        var attempt = RandomAttempt(seed: seed)
+        attempt.transcript = []
+        while !attempt.isOver, attempt.step() == nil {}
+        Issue.record("seed \(seed): \(broken)\n\(attempt.transcript?.joined(separator: "\n") ?? "")")
     }
 }
 
@@ -44,7 +48,8 @@ private struct RandomAttempt {
     /// The last readings that the gate was given where it looks at them.
     var master: ReplicationInfo?
     var replica: ReplicationInfo?
-    var transcript: [String] = []
+    /// Filled where it is not nil.
+    var transcript: [String]?
 
     init(seed: UInt64) {
         random = SeededGenerator(seed: seed &* 7919 &+ 1)
@@ -56,7 +61,12 @@ private struct RandomAttempt {
         pending = [.requested(policy)]
     }
 
-    var isOver: Bool { gate.stateName == "open" || gate.stateName == "refused" }
+    var isOver: Bool {
+        switch gate.state {
+        case .open, .refused: true
+        default: false
+        }
+    }
 
     private mutating func oneIn(_ count: Int) -> Bool { Int.random(in: 0..<count, using: &random) == 0 }
 
@@ -67,7 +77,7 @@ private struct RandomAttempt {
         let before = gate
         note(event)
         let actions = gate.handle(event, now: at(now))
-        transcript.append("\(now) ms \(before.stateName) \(event) → \(actions)")
+        transcript?.append("\(now) ms \(before.stateName) \(event) → \(actions)")
         if before.stateName == "fencing", gate.stateName == "waiting" { isFenced = true }
         if case .fenced = event, before.stateName == "fencing", gate.stateName == "open" { isFenced = true }
         for action in actions { answer(action) }
@@ -81,7 +91,8 @@ private struct RandomAttempt {
     }
 
     private mutating func nextEvent() -> Gate.Event {
-        if oneIn(40) { return .aborted }
+        if gate.state == .closed { return pending.removeFirst() }
+        if oneIn(60) { return .aborted }
         if oneIn(20) {
             return [AnyEvent.requested, AnyEvent.fenceFailed, AnyEvent.dead, AnyEvent.silent].randomElement(
                 using: &random) ?? .aborted
@@ -166,6 +177,8 @@ private struct RandomAttempt {
             return "another history"
         }
         if let limit = policy.maxLossBytes, !policy.force, !opening.loss.isWithin(limit) { return "above the limit" }
+        // A loading master has not told its history yet; the policy may stop waiting for it.
+        if case .masterLoading? = opening.overridden { return nil }
         guard !policy.force, let replica else { return nil }
         if replica.isLoading || replica.masterLink?.fullResync != nil { return "promoted an unsound replica" }
         if let master, replica.identity?.id != master.identity?.id { return "promoted another history" }
