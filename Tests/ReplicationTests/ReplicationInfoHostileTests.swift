@@ -8,7 +8,7 @@ struct ReplicationInfoHostileTests {
         "every truncation of a capture",
         arguments: [("2.8.17", "replica-syncing"), ("8.2.3", "promoted-with-follower")])
     func truncations(version: String, state: String) throws {
-        let bytes = Array(try Capture.text(version, state).utf8)
+        let bytes = try core(version, state)
         var parsed = 0
         for length in 0...bytes.count
         where (try? ReplicationInfo(parsing: String(decoding: bytes[..<length], as: UTF8.self))) != nil {

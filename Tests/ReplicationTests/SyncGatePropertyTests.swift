@@ -4,10 +4,10 @@ import Testing
 
 @Suite("SyncGate: what holds in every sequence of events")
 struct SyncGatePropertyTests {
-    @Test("2,000 random attempts, some 25,000 events, keep the promises")
+    @Test("3,500 random attempts, some 23,000 events, keep the promises")
     func invariants() {
         var (opened, openedWithoutLoss, refused, refusedFenced, steps) = (0, 0, 0, 0, 0)
-        for seed in 0..<2000 as Range<UInt64> {
+        for seed in 0..<3500 as Range<UInt64> {
             var attempt = RandomAttempt(seed: seed)
             for _ in 0..<60 where !attempt.isOver {
                 steps += 1
