@@ -68,7 +68,17 @@ extension SyncGate {
     }
 
     /// The state's name, without what it carries.
-    var stateName: String { String("\(state)".prefix { $0 != "(" }) }
+    var stateName: String {
+        switch state {
+        case .closed: "closed"
+        case .approaching: "approaching"
+        case .fencing: "fencing"
+        case .waiting: "waiting"
+        case .draining: "draining"
+        case .open: "open"
+        case .refused: "refused"
+        }
+    }
 }
 
 /// One of each event, with readings that would be welcome elsewhere.

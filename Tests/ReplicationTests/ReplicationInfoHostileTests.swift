@@ -8,7 +8,7 @@ struct ReplicationInfoHostileTests {
         "every truncation of a capture",
         arguments: [("2.8.17", "replica-syncing"), ("8.2.3", "promoted-with-follower")])
     func truncations(version: String, state: String) throws {
-        let bytes = Array(try Capture.text(version, state).utf8)
+        let bytes = try core(version, state)
         var parsed = 0
         for length in 0...bytes.count
         where (try? ReplicationInfo(parsing: String(decoding: bytes[..<length], as: UTF8.self))) != nil {
@@ -69,8 +69,10 @@ struct ReplicationInfoHostileTests {
     /// The part of a capture that is read, so that mutations hit.
     private func core(_ version: String, _ state: String) throws -> [UInt8] {
         let kept = [
-            "role", "master_", "slave", "second_", "repl_", "loading", "async", "run_id", "tcp_port", "redis_", "# Key",
-            "db", "sync_full",
+            "role:", "master_host", "master_port", "master_link_status", "master_link_down", "master_sync_in",
+            "master_sync_left", "slave_repl_offset", "slave0", "master_repl", "second_repl", "repl_backlog_f",
+            "loading:",
+            "# Key", "db0",
         ]
         let lines = try Capture.text(version, state).split(whereSeparator: \.isNewline)
         return Array(lines.filter { line in kept.contains { line.hasPrefix($0) } }.joined(separator: "\r\n").utf8)
@@ -91,8 +93,8 @@ struct ReplicationInfoHostileTests {
             do throws(ReplicationInfoError) {
                 let info = try ReplicationInfo(parsing: String(decoding: bytes, as: UTF8.self))
                 parsed += 1
-                decide(info, last)
-                decide(last, info)
+                if parsed % 4 == 0 { decide(info, last) }
+                if parsed % 4 == 2 { decide(last, info) }
                 last = info
             } catch {
                 refused += 1

@@ -67,7 +67,8 @@ struct SyncGateWaitingTests {
         Row(refusal: .otherHistory(masterKeys: 100), replica: replicaInfo(applied: 5000, id: otherID)),
     ]
 
-    @Test("a replica that becomes unsound is refused, however far it is, and the fence released", arguments: unsoundRows)
+    @Test(
+        "a replica that becomes unsound is refused, however far it is, and the fence released", arguments: unsoundRows)
     func unsound(row: Row) {
         for policy in [policy(), policy(onTimeout: .promote)] {
             let (gate, actions) = wait(row.replica, policy)
