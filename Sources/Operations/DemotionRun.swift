@@ -126,6 +126,7 @@ public struct DemotionRun: Sendable {
         if case .tcp(let host, let port) = options.peer.url.address { promotion.announce = (host, port) }
         var report = await PromotionRun(promotion, recorder: recorder).run()
         switch report.result {
+        case .promoted where options.isDryRun: break
         case .promoted:
             let link = await awaitLink(.demoted, loss: report.loss, report.reason)
             report.result = link.result
