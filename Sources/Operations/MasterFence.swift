@@ -27,6 +27,8 @@ actor MasterFence {
     private var guardProcess: FenceGuard?
     /// The fence's commands were sent and not answered: they may still be under way.
     private var isDoubtful = false
+    /// The connection that the fence was raised on, by its number.
+    private var fencingConnection: Int?
     /// When the guard undoes the fence, however late it was raised.
     private var guardActsAt: Instant?
     /// When the fence's commands left; for the write gap.
@@ -122,6 +124,7 @@ actor MasterFence {
             let observation = try Server.observation(info, at: sentAt)
             fence = kind
             raisedAt = sentAt
+            fencingConnection = await master.connectionCount
             return .raised(observation, kind, until: min(sentAt + duration, guardActsAt ?? sentAt + duration))
         } catch {
             isDoubtful = kind == .password
@@ -129,6 +132,14 @@ actor MasterFence {
             raisedAt = sentAt
             return .lost(error)
         }
+    }
+
+    /// Whether the connection that the fence was raised on was lost since: then the master may have been restarted, and
+    /// its fence gone with its memory.
+    func isConnectionNew() async -> Bool {
+        guard let fencingConnection else { return false }
+        let isLost = await master.isLost
+        return await master.connectionCount != fencingConnection || isLost
     }
 
     /// Undoes the fence, if there is one. Returns what went wrong; journal and guard then stay in charge.

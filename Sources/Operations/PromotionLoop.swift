@@ -70,7 +70,7 @@ struct PromotionLoop: Sendable {
             await releaseFence()
         case .demoteMaster(let demotion):
             recordOpening(progress)
-            progress.events.append(await demote(demotion))
+            progress.events.append(await demote(demotion, fenced: progress.master))
         case .promoteLocal:
             progress.events.append(await promoteLocal(&progress))
         case .restoreMaster:
@@ -177,9 +177,12 @@ struct PromotionLoop: Sendable {
         run.recorder.record("caught_up", "\(run.options.local.url) has applied \(opening.evidence.appliedOffset); \(what)")
     }
 
-    private func demote(_ demotion: Promotion.Demotion) async -> Promotion.Event {
+    private func demote(_ demotion: Promotion.Demotion, fenced info: ReplicationInfo?) async -> Promotion.Event {
         let target = demotion == .follow ? follow ?? ("127.0.0.1", 1) : ("127.0.0.1", 1)
         do throws(ServerTrouble) {
+            if await fence.isConnectionNew(), let id = info?.server?.runID, try await master.observe().info.server?.runID != id {
+                return .masterRefused("it was restarted meanwhile, without a fence")
+            }
             let sentAt = ContinuousClock.now
             let outcomes = try await master.perform([
                 ["INFO", "replication"], ["SLAVEOF", target.0, String(target.1)],
