@@ -158,18 +158,31 @@ public struct DemotionRun: Sendable {
         }
         defer { withExtendedLifetime(lock) {} }
         let fence = MasterFence(master: local, journal: journal)
+        var fenced: Fenced?
         if ours.masterLink == nil {
             switch await raise(fence, ours) {
-            case .success(let discarded): discarding = discarded
+            case .success(let result): (fenced, discarding) = (result, result.discarding)
             case .failure(let reason):
                 _ = await fence.release()
                 return refused(reason.reason)
             }
         }
         do throws(ServerTrouble) {
-            let outcome = try await local.perform([["SLAVEOF", target.host, String(target.port)]])[0]
-            if case .failure(let error) = outcome { throw .unusable("SLAVEOF: \(error)") }
+            let outcomes = try await local.perform([
+                ["INFO", "replication"], ["SLAVEOF", target.host, String(target.port)],
+            ])
+            if case .failure(let error) = outcomes[1] { throw .unusable("SLAVEOF: \(error)") }
             recorder.record("following", "SLAVEOF \(target.host) \(target.port)")
+            let last = try Server.observation(outcomes[0], at: .now).info
+            if let leaked = fenced?.leak(last, now: .now) {
+                if !options.force {
+                    _ = try await local.perform([["SLAVEOF", "NO", "ONE"]])
+                    recorder.record("restored", "\(leaked) bytes were written behind the fence: \(options.local.url) is master again")
+                    _ = await fence.release()
+                    return refused(.wouldDiscard(.bytes(leaked)))
+                }
+                if case .bytes(let bytes) = discarding { discarding = .bytes(bytes + leaked) }
+            }
             _ = try await local.perform(PromotionLoop.disconnectCommands)
         } catch {
             _ = await fence.release()
@@ -185,25 +198,45 @@ public struct DemotionRun: Sendable {
         var reason: Demotion.Reason
     }
 
-    private func raise(_ fence: MasterFence, _ ours: ReplicationInfo) async -> Result<Demotion.Discarded, FenceRefusal> {
+    /// What was decided behind the fence, and what tells whether it held until the end.
+    private struct Fenced {
+        var discarding: Demotion.Discarded
+        var offset: Int64?
+        var fence: Fence?
+        var until: Instant?
+
+        /// Bytes that clients wrote since; `nil` for none. The master's own PINGs have 14 bytes and pass a pause; expiry
+        /// passes the password fence as well, so there the clock tells.
+        func leak(_ last: ReplicationInfo, now: Instant) -> Int64? {
+            guard let offset, let until, last.dataOffset > offset else { return nil }
+            let surplus = last.dataOffset - offset
+            let held = now < until && (fence != .clientPause || surplus % 14 == 0 && surplus <= 14 * 8)
+            return held ? nil : surplus
+        }
+    }
+
+    private func raise(_ fence: MasterFence, _ ours: ReplicationInfo) async -> Result<Fenced, FenceRefusal> {
         switch await fence.raise(for: options.connectTimeout * 3, on: ours) {
-        case .raised(let observation, _, _):
+        case .raised(let observation, let kind, let until):
             recorder.record("fenced", "local writes are fenced", at: observation.at)
             let theirs: ReplicationInfo
             do throws(ServerTrouble) { theirs = try await peer.observe().info } catch {
                 return .failure(FenceRefusal(reason: .fenceFailed("the peer does not answer any more: \(error)")))
             }
+            func fenced(_ discarding: Demotion.Discarded) -> Fenced {
+                Fenced(discarding: discarding, offset: observation.info.dataOffset, fence: kind, until: until)
+            }
             switch decide(observation.info, theirs) {
-            case .follow(let discarded): return .success(discarded)
+            case .follow(let discarded): return .success(fenced(discarded))
             case .refuse(let reason) where options.force && reason.isForceable:
-                return .success(Demotion.discarded(by: reason, local: observation.info))
+                return .success(fenced(Demotion.discarded(by: reason, local: observation.info)))
             case .refuse(let reason): return .failure(FenceRefusal(reason: reason))
             case .alreadyFollows, .swapRoles:
                 return .failure(FenceRefusal(reason: .fenceFailed("the roles changed meanwhile")))
             }
         case .failed(let reason):
             return options.force
-                ? .success(.dataSet(keys: ours.keys)) : .failure(FenceRefusal(reason: .fenceFailed(reason)))
+                ? .success(Fenced(discarding: .dataSet(keys: ours.keys))) : .failure(FenceRefusal(reason: .fenceFailed(reason)))
         case .lost(let trouble):
             return .failure(FenceRefusal(reason: .fenceFailed("\(trouble)")))
         }
