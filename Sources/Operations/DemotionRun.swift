@@ -168,9 +168,10 @@ public struct DemotionRun: Sendable {
                 loss: discarding.loss)
         }
         let fence = MasterFence(master: local, journal: journal)
+        var fenced: Fenced?
         if ours.masterLink == nil {
             switch await raise(fence, ours) {
-            case .proceed(let discarded): discarding = discarded
+            case .proceed(let result): (fenced, discarding) = (result, result.discarding)
             case .overtaken:
                 _ = await fence.release()
                 return await awaitLink(
@@ -181,9 +182,23 @@ public struct DemotionRun: Sendable {
             }
         }
         do throws(ServerTrouble) {
-            let outcome = try await local.perform([["SLAVEOF", target.host, String(target.port)]])[0]
-            if case .failure(let error) = outcome { throw .unusable("SLAVEOF: \(error)") }
+            let outcomes = try await local.perform([
+                ["INFO", "replication"], ["SLAVEOF", target.host, String(target.port)],
+            ])
+            if case .failure(let error) = outcomes[1] { throw .unusable("SLAVEOF: \(error)") }
             recorder.record("following", "SLAVEOF \(target.host) \(target.port)")
+            let last = try Server.observation(outcomes[0], at: .now).info
+            if let leaked = fenced?.hold?.leak(upTo: last.dataOffset, at: .now) {
+                if !options.force {
+                    _ = try await local.perform([["SLAVEOF", "NO", "ONE"]])
+                    recorder.record(
+                        "restored",
+                        "\(leaked) bytes were written behind the fence: \(options.local.url) is master again")
+                    _ = await fence.release()
+                    return refused(.wouldDiscard(.bytes(leaked)))
+                }
+                if case .bytes(let bytes) = discarding { discarding = .bytes(bytes + leaked) }
+            }
             _ = try await local.perform(PromotionLoop.disconnectCommands)
         } catch {
             _ = await fence.release()
@@ -197,29 +212,41 @@ public struct DemotionRun: Sendable {
 
     /// What a second look, behind the fence, came to.
     private enum SecondLook {
-        case proceed(discarding: Demotion.Discarded)
+        case proceed(Fenced)
         case overtaken
         case refused(Demotion.Reason)
     }
 
+    /// What was decided behind the fence, and what tells whether it held until the end.
+    private struct Fenced {
+        var discarding: Demotion.Discarded
+        var hold: FenceHold?
+    }
+
     private func raise(_ fence: MasterFence, _ ours: ReplicationInfo) async -> SecondLook {
         switch await fence.raise(for: options.connectTimeout * 3, on: ours) {
-        case .raised(let observation, _, _):
+        case .raised(let observation, let kind, let until):
             recorder.record("fenced", "local writes are fenced", at: observation.at)
             let theirs: ReplicationInfo
             do throws(ServerTrouble) { theirs = try await peer.observe().info } catch {
                 return .refused(.fenceFailed("the peer does not answer any more: \(error)"))
             }
+            func fenced(_ discarding: Demotion.Discarded) -> Fenced {
+                Fenced(
+                    discarding: discarding,
+                    hold: FenceHold(fence: kind, until: until, offset: observation.info.dataOffset))
+            }
             switch decide(observation.info, theirs) {
-            case .follow(let discarded): return .proceed(discarding: discarded)
+            case .follow(let discarded): return .proceed(fenced(discarded))
             case .refuse(let reason) where options.force && reason.isForceable:
-                return .proceed(discarding: Demotion.discarded(by: reason, local: observation.info))
+                return .proceed(fenced(Demotion.discarded(by: reason, local: observation.info)))
             case .refuse(let reason): return .refused(reason)
             case .alreadyFollows: return .overtaken
             case .swapRoles: return .refused(.fenceFailed("the peer follows the local server now"))
             }
         case .lockedOut(let reason), .failed(let reason):
-            return options.force ? .proceed(discarding: .dataSet(keys: ours.keys)) : .refused(.fenceFailed(reason))
+            return options.force
+                ? .proceed(Fenced(discarding: .dataSet(keys: ours.keys))) : .refused(.fenceFailed(reason))
         case .lost(let trouble):
             return .refused(.fenceFailed("\(trouble)"))
         }

@@ -29,6 +29,8 @@ actor MasterFence {
     private var guardProcess: FenceGuard?
     /// The fence's commands were sent and not answered: they may still be under way.
     private var isDoubtful = false
+    /// The connection that the fence was raised on, by its number.
+    private var fencingConnection: Int?
     /// When the guard undoes the fence, however late it was raised.
     private var guardActsAt: Instant?
     /// When the fence's commands left; for the write gap.
@@ -135,6 +137,7 @@ actor MasterFence {
             }
             fence = kind
             raisedAt = sentAt
+            fencingConnection = await master.connectionCount
             for outcome in outcomes {
                 if let error = Self.error(in: outcome) {
                     return .failed(error + (await release().map { "; \($0)" } ?? ""))
@@ -159,6 +162,14 @@ actor MasterFence {
             return nil
         case .success: return nil
         }
+    }
+
+    /// Whether the connection that the fence was raised on was lost since: then the master may have been restarted, and
+    /// its fence gone with its memory.
+    func isConnectionNew() async -> Bool {
+        guard let fencingConnection else { return false }
+        let isLost = await master.isLost
+        return await master.connectionCount != fencingConnection || isLost
     }
 
     /// Undoes the fence, if there is one. Returns what went wrong; journal and guard then stay in charge.

@@ -74,7 +74,7 @@ struct PromotionLoop: Sendable {
             await releaseFence()
         case .demoteMaster(let demotion):
             recordOpening(progress)
-            progress.events.append(await demote(demotion))
+            progress.events.append(await demote(demotion, fenced: progress.master))
         case .promoteLocal:
             progress.events.append(await promoteLocal(&progress))
         case .restoreMaster:
@@ -113,7 +113,7 @@ struct PromotionLoop: Sendable {
                 progress.isMasterLossTold = false
             } else if case .success = reading {
                 // It was restarted: what acknowledged our clients' writes is gone.
-                progress.events.append(.gate(.masterUnreachable(.dead)))
+                progress.events.append(.gate(.masterUnreachable(.restarted)))
             } else {
                 report(reading, &progress)
             }
@@ -194,12 +194,23 @@ struct PromotionLoop: Sendable {
     }
 
     /// `INFO` and `SLAVEOF` in one write. Where the connection ends under it and the server lets us in again (another run
-    /// disconnects clients), its role tells whether it was demoted; if not, it is told once more.
-    private func demote(_ demotion: Promotion.Demotion) async -> Promotion.Event {
+    /// disconnects clients), its role tells whether it was demoted; if not, it is told once more. A master that was
+    /// restarted since it was fenced has lost its fence, and is not told.
+    private func demote(_ demotion: Promotion.Demotion, fenced: ReplicationInfo?) async -> Promotion.Event {
         let target = demotion == .follow ? follow ?? ("127.0.0.1", 1) : ("127.0.0.1", 1)
         var trouble = ServerTrouble.silent("no answer")
-        for _ in 0..<2 {
+        for attempt in 0..<2 {
             do throws(ServerTrouble) {
+                if attempt > 0, let link = try await master.observe("replication").info.masterLink,
+                    link.host == target.0, link.port == target.1
+                {
+                    return demoted(demotion, target, try await master.observe("replication").info)
+                }
+                if demotion == .follow, await fence.isConnectionNew(), let id = fenced?.server?.runID,
+                    try await master.observe().info.server?.runID != id
+                {
+                    return .masterRefused("it was restarted meanwhile, without a fence")
+                }
                 let sentAt = ContinuousClock.now
                 let outcomes = try await master.perform([
                     ["INFO", "replication"], ["SLAVEOF", target.0, String(target.1)],
@@ -208,10 +219,6 @@ struct PromotionLoop: Sendable {
                 return demoted(demotion, target, try Server.observation(outcomes[0], at: sentAt).info)
             } catch {
                 trouble = error
-            }
-            guard case .success(let again) = await Self.read(master, section: "replication") else { break }
-            if let link = again.info.masterLink, link.host == target.0, link.port == target.1 {
-                return demoted(demotion, target, again.info)
             }
         }
         run.recorder.record("demote_failed", "the old master \(endpoint.url): \(trouble)")

@@ -91,7 +91,8 @@ extension Promotion.OldMaster {
         case .kept: "\(local) is master; the old master \(master) was left a master, as requested"
         case .lost(.dead): "\(local) is master; the old master \(master) is dead"
         case .lost(.silent): "\(local) is master; the old master \(master) does not answer and may still take writes"
-        case .lost(.answering): "\(local) is master; the old master \(master) could not be told to follow"
+        case .lost(.answering), .lost(.restarted):
+            "\(local) is master; the old master \(master) could not be told to follow"
         }
     }
 

@@ -60,6 +60,8 @@ actor Server {
     let timeout: Duration
     private var connection: RedisConnection?
     private var deathWatch: DeathWatch?
+    /// How many connections were opened so far: the same number, and not lost, is the same process.
+    private(set) var connectionCount = 0
 
     init(_ endpoint: Endpoint, timeout: Duration) {
         self.endpoint = endpoint
@@ -143,6 +145,7 @@ actor Server {
                 watch.isDead.store(true, ordering: .relaxed)
             }
             connection = opened
+            connectionCount += 1
             deathWatch = watch
             return opened
         } catch {

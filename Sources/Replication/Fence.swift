@@ -23,6 +23,36 @@ public enum Fence: String, Sendable, Equatable {
     public var expiresByItself: Bool { self == .clientPause }
 }
 
+/// What tells, after the fact, whether a fence held until the roles were swapped.
+public struct FenceHold: Sendable, Equatable {
+    /// Its kind.
+    public var fence: Fence
+    /// Until when it holds for certain.
+    public var until: Instant
+    /// The fenced master's offset as it was accounted for, bytes.
+    public var offset: Int64
+
+    /// Makes a hold.
+    public init(fence: Fence, until: Instant, offset: Int64) {
+        self.fence = fence
+        self.until = until
+        self.offset = offset
+    }
+
+    /// Bytes that clients may have written behind the fence, given the master's offset when it was told to follow, and
+    /// the time of its answer; `nil` when it held.
+    ///
+    /// `CLIENT PAUSE WRITE` lets nothing pass but the master's own PING (14 bytes, at most once a second; no fence lasts
+    /// 8 s). The password fence lets expiry through as well, so there the clock alone tells.
+    public func leak(upTo last: Int64, at now: Instant) -> Int64? {
+        let surplus = last - offset
+        guard surplus > 0 else { return nil }
+        let ping: Int64 = 14
+        let held = now < until && (fence != .clientPause || surplus % ping == 0 && surplus <= ping * 8)
+        return held ? nil : surplus
+    }
+}
+
 /// What a promotion loses of the writes that clients saw acknowledged, in bytes of the replication stream.
 public enum Loss: Sendable, Equatable {
     /// Nothing: the new master has applied all that the fenced old master ever acknowledged.
@@ -41,6 +71,8 @@ public enum Loss: Sendable, Equatable {
         case neverSampled
         /// Offsets cannot be compared: no common history, a writable replica, a freed backlog.
         case notComparable
+        /// The old master was restarted behind the fence, which it forgot, and took writes again.
+        case masterRestarted
     }
 
     /// Whether acknowledged writes may be missing.
@@ -69,6 +101,8 @@ extension Loss: CustomStringConvertible {
             "unknown: the old master could not be asked, so nothing bounds what it acknowledged and did not send"
         case .unknown(.notComparable):
             "unknown: the data sets have no common history that could be compared"
+        case .unknown(.masterRestarted):
+            "unknown: the old master was restarted behind the fence, and may have taken writes since"
         }
     }
 }

@@ -175,7 +175,8 @@ public struct Promotion: Sendable, Equatable {
     }
 
     private func opened(_ opening: SyncGate.Opening) -> (State, [Action]) {
-        guard opening.master == .answering, opening.overridden?.isAboutUnusableMaster != true else {
+        let isReachable = opening.master == .answering || opening.master == .restarted
+        guard isReachable, opening.overridden?.isAboutUnusableMaster != true else {
             return (.promoting(opening, .lost(opening.master)), [.promoteLocal])
         }
         guard !request.keepMaster else { return (.promoting(opening, .kept), [.promoteLocal]) }
@@ -190,7 +191,7 @@ public struct Promotion: Sendable, Equatable {
         switch event {
         case .masterDemoted(let offset):
             let surplus = offset - opening.evidence.appliedOffset
-            if let bytes = leak(opening, surplus: surplus, now) {
+            if let bytes = leak(opening, upTo: offset, now) {
                 return finish(.refused(.fenceBroken(bytes: bytes)), after: [.restoreMaster, .releaseFence])
             }
             var opening = opening
@@ -209,14 +210,11 @@ public struct Promotion: Sendable, Equatable {
     }
 
     /// Bytes that clients wrote behind the fence; `nil` when it held. Only an opening without loss is held to it.
-    ///
-    /// `CLIENT PAUSE WRITE` lets nothing pass but the master's own PING (14 bytes, at most once a second; no fence lasts
-    /// 8 s). The password fence lets expiry through as well, so there the clock alone tells.
-    private func leak(_ opening: SyncGate.Opening, surplus: Int64, _ now: Instant) -> Int64? {
-        guard opening.loss == .none, let until = opening.fencedUntil, surplus > 0 else { return nil }
-        let ping: Int64 = 14
-        let held = now < until && (opening.evidence.fence != .clientPause || surplus % ping == 0 && surplus <= ping * 8)
-        return held ? nil : surplus
+    private func leak(_ opening: SyncGate.Opening, upTo offset: Int64, _ now: Instant) -> Int64? {
+        guard opening.loss == .none, let until = opening.fencedUntil, let fence = opening.evidence.fence else {
+            return nil
+        }
+        return FenceHold(fence: fence, until: until, offset: opening.evidence.appliedOffset).leak(upTo: offset, at: now)
     }
 
     private func promoting(

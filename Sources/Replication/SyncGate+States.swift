@@ -191,8 +191,8 @@ extension SyncGate {
             let refusal = Refusal.lag(bytes: lag(attempt) ?? 0)
             guard accepts(refusal, attempt.policy) else { return refuse(refusal, releasing: true) }
             return openOverriding(refusal, attempt, target: target, contact: .answering, now)
-        case .masterUnreachable(.dead):
-            return (drain(attempt, .dead, target: target, now), [.sample(.replica, after: .zero)])
+        case .masterUnreachable(let contact) where contact == .dead || contact == .restarted:
+            return (drain(attempt, contact, target: target, now), [.sample(.replica, after: .zero)])
         case .aborted:
             return refuse(.aborted, releasing: true)
         case .requested, .master, .masterUnreachable, .masterUnusable, .fenced, .fenceFailed:
@@ -223,7 +223,9 @@ extension SyncGate {
             drain.stillSince = now
         }
         // A dead process's link goes down by itself; a silent one's stays up, and ends when nothing arrives any more.
-        if drain.contact != .dead, let since = drain.stillSince, now - since >= GateTiming.drainStill {
+        if drain.contact == .silent || drain.contact == .answering, let since = drain.stillSince,
+            now - since >= GateTiming.drainStill
+        {
             return finish(drain, refusing: nil, now)
         }
         return (.draining(drain), [.sample(.replica, after: GateTiming.drainInterval)])
@@ -248,7 +250,9 @@ extension SyncGate {
                 overridden, drain.attempt, target: drain.target, contact: drain.contact, mayBeFenced: drain.mayBeFenced,
                 now)
         }
-        let loss = loss(drain.attempt, target: drain.target, now)
+        let loss =
+            drain.contact == .restarted
+            ? .unknown(.masterRestarted) : loss(drain.attempt, target: drain.target, now)
         let opening = opening(drain.attempt, target: drain.target, contact: drain.contact, loss: loss)
         return openWithinLimit(opening, drain.attempt.policy, mayBeFenced: drain.mayBeFenced)
     }

@@ -61,6 +61,8 @@ public struct SyncGate: Sendable, Equatable {
         case dead
         /// It says nothing: hung, or cut off.
         case silent
+        /// It was restarted behind the fence: it answers, unfenced, and is no longer what was measured.
+        case restarted
     }
 
     /// What the gate opened with.
