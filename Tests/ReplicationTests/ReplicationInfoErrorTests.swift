@@ -123,6 +123,8 @@ struct ReplicationInfoErrorTests {
         #expect(try ReplicationInfo(parsing: unix) == ReplicationInfo(parsing: Self.replica))
         let noisy = "# Nonsense\r\nno colon\r\nfuture_field:a:b:c\r\n" + Self.replica
         #expect(try ReplicationInfo(parsing: noisy) == ReplicationInfo(parsing: Self.replica))
+        let separator = Self.replica.replacing("10.0.0.1", with: "ten\u{2028}role:master")
+        #expect(try ReplicationInfo(parsing: separator).masterLink?.host == "ten\u{2028}role:master")
         let repeated = Self.replica + "slave_repl_offset:59\r\n"
         #expect(try ReplicationInfo(parsing: repeated).dataOffset == 59)
     }

@@ -93,8 +93,8 @@ struct ReplicationInfoHostileTests {
             do throws(ReplicationInfoError) {
                 let info = try ReplicationInfo(parsing: String(decoding: bytes, as: UTF8.self))
                 parsed += 1
-                if parsed % 4 == 0 { decide(info, last) }
-                if parsed % 4 == 2 { decide(last, info) }
+                if parsed % 16 == 0 { decide(info, last) }
+                if parsed % 16 == 2 { decide(last, info) }
                 last = info
             } catch {
                 refused += 1
@@ -104,11 +104,11 @@ struct ReplicationInfoHostileTests {
         #expect(refused > 2_000)
     }
 
-    @Test("a million lines, and a hundred thousand replicas, are read in a bounded way")
+    @Test("50,000 unknown lines, and more replicas than anybody has, are read in a bounded way")
     func big() throws {
         let base = "role:master\nmaster_repl_offset:1\n"
-        #expect(try ReplicationInfo(parsing: base + String(repeating: "x:1\n", count: 200_000)).dataOffset == 1)
-        let replicas = (0..<20_000).map { "slave\($0):ip=1,port=1,state=online\n" }.joined()
+        #expect(try ReplicationInfo(parsing: base + String(repeating: "x:1\n", count: 50_000)).dataOffset == 1)
+        let replicas = (0..<12_000).map { "slave\($0):ip=1,port=1,state=online\n" }.joined()
         #expect(try ReplicationInfo(parsing: base + replicas).replicas.count == 10_000)
     }
 }
