@@ -50,6 +50,15 @@ public struct DemotionRun: Sendable {
 
     /// Runs to the end. Never throws: what goes wrong is in the report.
     public func run() async -> OperationReport {
+        var lock: FenceJournal.Lock?
+        if !options.isDryRun {
+            switch await journal.lock(waiting: options.timeout) {
+            case .acquired(let acquired): lock = acquired
+            case .busy: return report(.refused, .refused, journal.busyReason)
+            }
+            _ = await MasterFence.recover(journal, options.local, recorder)
+        }
+        defer { withExtendedLifetime(lock) {} }
         let (ours, theirs): (ReplicationInfo, ReplicationInfo)
         do throws(ServerTrouble) { ours = try await local.observe().info } catch {
             return failure("the local server \(options.local.url): \(error)", error)
@@ -73,7 +82,10 @@ public struct DemotionRun: Sendable {
         }
         recorder.record("local", PromotionRun.describe(options.local, ours))
         recorder.record("peer", PromotionRun.describe(options.peer, theirs))
-        return await act(on: decide(ours, theirs), ours, (host, port))
+        let report = await act(on: decide(ours, theirs), ours, (host, port))
+        // Whatever an interrupted run had begun is overtaken by now.
+        if report.result == .demoted || report.result == .alreadyReplica, !options.isDryRun { journal.deleteUnfenced() }
+        return report
     }
 
     private func decide(_ ours: ReplicationInfo, _ theirs: ReplicationInfo) -> Demotion.Decision {
@@ -115,7 +127,8 @@ public struct DemotionRun: Sendable {
     }
 
     private func swapRoles() async -> OperationReport {
-        recorder.record("switchover", "the peer is the local server's replica: it is promoted, and the roles are swapped")
+        recorder.record(
+            "switchover", "the peer is the local server's replica: it is promoted, and the roles are swapped")
         var promotion = PromotionRun.Options(local: options.peer)
         promotion.master = options.local
         promotion.timeout = options.timeout
@@ -124,12 +137,15 @@ public struct DemotionRun: Sendable {
         promotion.stateDirectory = options.stateDirectory
         promotion.isStopping = options.isStopping
         if case .tcp(let host, let port) = options.peer.url.address { promotion.announce = (host, port) }
-        var report = await PromotionRun(promotion, recorder: recorder).run()
+        var report = await PromotionRun(promotion, recorder: recorder, isLocked: true).run()
         switch report.result {
+        case .promoted where options.isDryRun: report.result = .demoted
         case .promoted:
             let link = await awaitLink(.demoted, loss: report.loss, report.reason)
             report.result = link.result
-            if link.exitCode == .unreachable { (report.exitCode, report.reason, report.remedy) = (link.exitCode, link.reason, link.remedy) }
+            if link.exitCode == .unreachable {
+                (report.exitCode, report.reason, report.remedy) = (link.exitCode, link.reason, link.remedy)
+            }
         case .alreadyMaster:
             return await awaitLink(.demoted, loss: .none, "the peer was promoted meanwhile")
         case .demoted, .alreadyReplica, .refused, .failed: break
@@ -144,7 +160,8 @@ public struct DemotionRun: Sendable {
     ) async -> OperationReport {
         var discarding = discarding
         if options.isDryRun {
-            recorder.record("would_demote", "would send SLAVEOF \(target.host) \(target.port), discarding \(discarding)")
+            recorder.record(
+                "would_demote", "would send SLAVEOF \(target.host) \(target.port), discarding \(discarding)")
             return report(
                 .demoted, discarding == .nothing ? .done : .lossPossible,
                 "\(options.local.url) would follow \(options.peer.url) (dry run, nothing was changed)",
@@ -178,7 +195,8 @@ public struct DemotionRun: Sendable {
         var reason: Demotion.Reason
     }
 
-    private func raise(_ fence: MasterFence, _ ours: ReplicationInfo) async -> Result<Demotion.Discarded, FenceRefusal> {
+    private func raise(_ fence: MasterFence, _ ours: ReplicationInfo) async -> Result<Demotion.Discarded, FenceRefusal>
+    {
         switch await fence.raise(for: options.connectTimeout * 3, on: ours) {
         case .raised(let observation, _, _):
             recorder.record("fenced", "local writes are fenced", at: observation.at)
@@ -226,7 +244,8 @@ public struct DemotionRun: Sendable {
         if let resync {
             let left = resync.leftBytes.map { ", \($0) bytes to go" } ?? ""
             let code: OperationReport.ExitCode = loss.isPossible ? .lossPossible : .done
-            return report(result, code, "\(options.local.url): \(reason); a full copy is in progress\(left)", loss: loss)
+            return report(
+                result, code, "\(options.local.url): \(reason); a full copy is in progress\(left)", loss: loss)
         }
         return report(
             .failed, .unreachable, "\(options.local.url): \(reason), but its link is not up after \(options.timeout)",

@@ -32,7 +32,8 @@ public struct FenceGuard: Sendable {
             ("milliseconds", String(milliseconds)),
         ]
         let tls: [(String, String?)] = [
-            ("cacert", endpoint.tls.certificateAuthority), ("cert", endpoint.tls.certificate),
+            ("connection", entry.connectionName), ("cacert", endpoint.tls.certificateAuthority),
+            ("cert", endpoint.tls.certificate),
             ("key", endpoint.tls.key), ("sni", endpoint.tls.serverName),
         ]
         for case (let name, let value?) in tls { lines.append((name, value)) }
@@ -87,37 +88,40 @@ extension FenceGuard {
 
     /// What the guard process does: waits for `done`, for the end of its input, or for its time; then undoes the fence.
     public static func watch() async {
+        // Whoever stops a whole group of processes must not take the fence's end along.
+        for signal in [SIGINT, SIGTERM, SIGHUP] { _ = Glibc.signal(signal, SIG_IGN) }
         var input = GuardInput()
         guard let orders = input.readOrders(), let text = orders["url"], let previous = orders["previous"],
             let directory = orders["directory"], let local = orders["local"],
             let milliseconds = orders["milliseconds"].flatMap({ Int32($0) })
         else { return }
         if input.waitForDone(milliseconds: milliseconds) { return }
-        var url: RedisURL
+        let url: RedisURL
         do throws(RedisURLError) { url = try RedisURL(parsing: text) } catch { return }
-        url.password = orders["fence"]
         let tls = TLSFiles(
             certificateAuthority: orders["cacert"], certificate: orders["cert"], key: orders["key"],
             serverName: orders["sni"])
         let entry = FenceJournal.Entry(
-            master: text, masterRunID: "", fencePassword: orders["fence"], previousPassword: previous)
+            master: text, masterRunID: "", fencePassword: orders["fence"], previousPassword: previous,
+            connectionName: orders["connection"])
         await undo(
-            entry, on: Server(Endpoint(url: url, tls: tls), timeout: .seconds(1)),
-            journal: FenceJournal(directory: directory, local: local))
+            entry, at: Endpoint(url: url, tls: tls), journal: FenceJournal(directory: directory, local: local))
     }
 
-    private static func undo(_ entry: FenceJournal.Entry, on master: Server, journal: FenceJournal) async {
+    private static func undo(_ entry: FenceJournal.Entry, at endpoint: Endpoint, journal: FenceJournal) async {
         let end = ContinuousClock.now + patience
-        var refusals = 0
-        while ContinuousClock.now < end, refusals < 5 {
+        while ContinuousClock.now < end {
             do throws(ServerTrouble) {
-                try await MasterFence.restorePassword(of: master, entry: entry)
-                journal.delete()
+                let isMaster = try await MasterFence.undo(entry, at: endpoint)
+                guard let written = journal.read(), written.fencePassword == entry.fencePassword else { return }
+                // A master that was told to follow already is for the second run to finish.
+                if isMaster { return journal.delete() }
+                do throws(FenceJournalError) { try journal.write(written.unfenced) } catch {
+                    // The journal stays as it was: undoing twice harms nobody.
+                }
                 return
             } catch {
-                // A wrong password means that the fence is not up, or not yet: the parent's last words may be under way.
-                if case .unusable = error { refusals += 1 }
-                if error == .dead { return }
+                // Refused, silent, or too many clients: the network or the server may come back.
             }
             usleep(200_000)
         }

@@ -34,7 +34,51 @@ struct FenceJournal: Sendable, Equatable {
         var fencePassword: String?
         /// The password to restore; empty for none.
         var previousPassword: String
+        /// The name of the connection that raised the password fence: whoever undoes it ends that connection first, so
+        /// that commands which the network still holds cannot raise it again.
+        var connectionName: String?
+
+        /// The same without a fence: what a second run needs to finish the job.
+        var unfenced: Entry {
+            Entry(master: master, masterRunID: masterRunID, fencePassword: nil, previousPassword: "")
+        }
     }
+
+    /// Held while a run works on the promoted server. Ends with the process at the latest.
+    final class Lock: Sendable {
+        private let file: Int32
+
+        fileprivate init(file: Int32) { self.file = file }
+
+        deinit { Glibc.close(file) }
+    }
+
+    /// What asking for the lock came to.
+    enum LockOutcome: Sendable {
+        /// Ours; `nil` where the folder cannot be written, and there is no journal either.
+        case acquired(Lock?)
+        /// Another process works on the same server: it may stand behind a fence that we must not undo.
+        case busy
+    }
+
+    /// Keeps a second run away from the journal, and from the fence, of one that is still at work; waits so long for its
+    /// end.
+    func lock(waiting limit: Duration) async -> LockOutcome {
+        do throws(FenceJournalError) { try makeDirectory() } catch { return .acquired(nil) }
+        let file = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0 else { return .acquired(nil) }
+        let lock = Lock(file: file)
+        let end = ContinuousClock.now + limit
+        while flock(file, LOCK_EX | LOCK_NB) != 0 {
+            guard errno == EWOULDBLOCK else { return .acquired(nil) }
+            guard ContinuousClock.now < end else { return .busy }
+            do { try await Task.sleep(for: .milliseconds(10)) } catch { return .busy }
+        }
+        return .acquired(lock)
+    }
+
+    /// One sentence for the one who comes second.
+    var busyReason: String { "another syncgate is at work on \(local); wait until it has finished" }
 
     private var path: String {
         let name = local.map { $0.isLetter || $0.isNumber || $0 == "." || $0 == "-" ? String($0) : "_" }.joined()
@@ -43,7 +87,9 @@ struct FenceJournal: Sendable, Equatable {
 
     /// The default folder: `/var/lib/syncgate` for root, `$XDG_STATE_HOME/syncgate` or `~/.local/state/syncgate` else.
     static func defaultDirectory() -> String {
-        func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 } }
+        func variable(_ name: String) -> String? {
+            getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+        }
         if let state = variable("STATE_DIRECTORY") { return state }
         if geteuid() == 0 { return "/var/lib/syncgate" }
         return (variable("XDG_STATE_HOME") ?? (variable("HOME") ?? "/tmp") + "/.local/state") + "/syncgate"
@@ -54,6 +100,7 @@ struct FenceJournal: Sendable, Equatable {
         try makeDirectory()
         var lines = [("master", entry.master), ("run_id", entry.masterRunID), ("previous", entry.previousPassword)]
         if let password = entry.fencePassword { lines.append(("fence", password)) }
+        if let name = entry.connectionName { lines.append(("connection", name)) }
         let text = lines.map { "\($0.0) \(Self.hex($0.1))\n" }.joined()
         let temporary = path + ".new"
         let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
@@ -85,12 +132,21 @@ struct FenceJournal: Sendable, Equatable {
             guard parts.count == 2, let value = unhex(parts[1]) else { return nil }
             values[String(parts[0])] = value
         }
-        guard let master = values["master"], let runID = values["run_id"], let previous = values["previous"] else { return nil }
-        return Entry(master: master, masterRunID: runID, fencePassword: values["fence"], previousPassword: previous)
+        guard let master = values["master"], let runID = values["run_id"], let previous = values["previous"] else {
+            return nil
+        }
+        return Entry(
+            master: master, masterRunID: runID, fencePassword: values["fence"], previousPassword: previous,
+            connectionName: values["connection"])
     }
 
     /// Deletes the file; a missing one is no error.
     func delete() { unlink(path) }
+
+    /// Deletes the file unless it holds a password that nobody has undone yet.
+    func deleteUnfenced() {
+        if read()?.fencePassword == nil { delete() }
+    }
 
     private func makeDirectory() throws(FenceJournalError) {
         let slashes = directory.indices.dropFirst().filter { directory[$0] == "/" }

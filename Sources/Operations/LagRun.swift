@@ -73,7 +73,8 @@ public actor LagRun {
             throw .unreachable("\(endpoint.url)", reason: "\(error)")
         }
         if observation.info.server?.mode == .cluster {
-            throw .unsuitable("\(endpoint.url)", reason: "it is a Redis Cluster node; SyncGate guards pairs without Cluster")
+            throw .unsuitable(
+                "\(endpoint.url)", reason: "it is a Redis Cluster node; SyncGate guards pairs without Cluster")
         }
         return observation
     }

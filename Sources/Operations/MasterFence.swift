@@ -25,6 +25,10 @@ actor MasterFence {
     private var fence: Fence?
     private var entry: FenceJournal.Entry?
     private var guardProcess: FenceGuard?
+    /// The fence's commands were sent and not answered: they may still be under way.
+    private var isDoubtful = false
+    /// When the guard undoes the fence, however late it was raised.
+    private var guardActsAt: Instant?
     /// When the fence's commands left; for the write gap.
     private(set) var raisedAt: Instant?
 
@@ -50,20 +54,23 @@ actor MasterFence {
             }
             let milliseconds = Int64((duration / .milliseconds(1)).rounded(.up))
             return await send(
-                [["CLIENT", "PAUSE", String(milliseconds), "WRITE"], ["INFO"]], kind: .clientPause, for: duration)
+                [["CLIENT", "PAUSE", String(milliseconds), "WRITE"], ["INFO"]], kind: .clientPause, decisive: 0,
+                for: duration)
         case .password:
             if let failure = await prepare(address: address, server: server, for: duration) { return .failed(failure) }
             let password = entry?.fencePassword ?? ""
             let raised = await send(
                 [
                     ["MULTI"], ["CONFIG", "SET", "requirepass", password],
-                    ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"], ["INFO"], ["EXEC"],
-                    // Where there was no password before, this connection has to log in as well.
-                    ["AUTH", password],
-                ], kind: .password, for: duration)
-            if case .failed = raised {
+                    ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"], ["EXEC"],
+                    // Where there was no password before, this connection has to log in as well. INFO stays outside
+                    // the MULTI, which it would make Redis 5 write to the replication stream.
+                    ["AUTH", password], ["INFO"],
+                ], kind: .password, decisive: 3, for: duration)
+            if case .failed = raised, fence == nil {
                 await guardProcess?.dismiss()
                 journal.delete()
+                await useFormerPassword()
                 entry = nil
             }
             return raised
@@ -85,13 +92,17 @@ actor MasterFence {
                 if case .failure(let error) = settings[0] { return "CONFIG GET requirepass: \(error)" }
                 return "CONFIG GET requirepass gives no value"
             }
+            let name = "syncgate-\(Self.randomPassword().prefix(24))"
             let entry = FenceJournal.Entry(
                 master: address, masterRunID: server.runID, fencePassword: Self.randomPassword(),
-                previousPassword: previous)
+                previousPassword: previous, connectionName: name)
+            try Self.check(try await master.perform([["CLIENT", "SETNAME", name]]))
             try journalOrTrouble(entry)
             self.entry = entry
+            let start = ContinuousClock.now
             guardProcess = try await FenceGuard.start(
                 over: await master.endpoint, entry: entry, journal: journal, undoAfter: duration + Self.guardMargin)
+            guardActsAt = start + duration + Self.guardMargin
             await master.usePassword(entry.fencePassword)
             return nil
         } catch {
@@ -103,36 +114,60 @@ actor MasterFence {
         do throws(FenceJournalError) { try journal.write(entry) } catch { throw .unusable("\(error)") }
     }
 
-    private func send(_ commands: [[String]], kind: Fence, for duration: Duration) async -> Raised {
+    /// Sends the fence's commands; the one at `decisive` raises it. A fence that was raised and turns out useless is
+    /// undone at once.
+    private func send(
+        _ commands: [[String]], kind: Fence, decisive: Int, for duration: Duration
+    ) async -> Raised {
         let sentAt = ContinuousClock.now
         do throws(ServerTrouble) {
             let outcomes = try await master.perform(commands)
-            for case .failure(let error) in outcomes { return .failed("\(error)") }
-            var info = outcomes[kind == .password ? 4 : 1]
-            if kind == .password, case .success(.array(let inner)) = info, inner.count == 3 { info = .success(inner[2]) }
-            let observation = try Server.observation(info, at: sentAt)
+            if case .failure(let error) = outcomes[decisive] { return .failed("\(error)") }
             fence = kind
             raisedAt = sentAt
-            return .raised(observation, kind, until: sentAt + duration)
+            for outcome in outcomes {
+                if let error = Self.error(in: outcome) {
+                    return .failed(error + (await release().map { "; \($0)" } ?? ""))
+                }
+            }
+            let observation = try Server.observation(outcomes[outcomes.count - 1], at: sentAt)
+            return .raised(observation, kind, until: min(sentAt + duration, guardActsAt ?? sentAt + duration))
         } catch {
+            isDoubtful = kind == .password
             fence = kind
             raisedAt = sentAt
             return .lost(error)
         }
     }
 
+    /// The error of a command, or of one inside a transaction.
+    private static func error(in outcome: Result<RedisReply, RedisError>) -> String? {
+        switch outcome {
+        case .failure(let error): return "\(error)"
+        case .success(.array(let replies)):
+            for case .error(let error) in replies { return "\(error)" }
+            return nil
+        case .success: return nil
+        }
+    }
+
     /// Undoes the fence, if there is one. Returns what went wrong; journal and guard then stay in charge.
     func release() async -> String? {
         guard let fence else {
-            journal.delete()
+            // Never a password that nobody has undone yet.
+            journal.deleteUnfenced()
             return nil
         }
         do throws(ServerTrouble) {
             switch fence {
             case .clientPause: try Self.check(try await master.perform([["CLIENT", "UNPAUSE"]]))
             case .password:
-                try await Self.restorePassword(of: master, entry: entry)
-                await master.usePassword(entry?.previousPassword.isEmpty == false ? entry?.previousPassword : nil)
+                if isDoubtful, let entry {
+                    _ = try await Self.undo(entry, at: await master.endpoint)
+                } else {
+                    try await Self.restorePassword(of: master, entry: entry)
+                }
+                await useFormerPassword()
             case .readOnlyReplica: break
             }
         } catch {
@@ -144,19 +179,15 @@ actor MasterFence {
         return nil
     }
 
-    /// Sets the password that was there before the fence.
-    static func restorePassword(of master: Server, entry: FenceJournal.Entry?) async throws(ServerTrouble) {
-        guard let entry, entry.fencePassword != nil else { return }
-        try check(try await master.perform([["CONFIG", "SET", "requirepass", entry.previousPassword]]))
-    }
-
-    private static func check(_ outcomes: [Result<RedisReply, RedisError>]) throws(ServerTrouble) {
-        for case .failure(let error) in outcomes { throw ServerTrouble(error) }
+    private func useFormerPassword() async {
+        await master.usePassword(entry?.previousPassword.isEmpty == false ? entry?.previousPassword : nil)
     }
 
     private static func randomPassword() -> String {
         var generator = SystemRandomNumberGenerator()
-        return (0..<4).map { _ in FenceJournal.hex(String(UInt64.random(in: .min ... .max, using: &generator), radix: 36)) }
-            .joined()
+        return (0..<4).map { _ in
+            FenceJournal.hex(String(UInt64.random(in: .min ... .max, using: &generator), radix: 36))
+        }
+        .joined()
     }
 }

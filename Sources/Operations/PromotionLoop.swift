@@ -36,7 +36,8 @@ struct PromotionLoop: Sendable {
 
     func run(_ request: Promotion.Request) async -> OperationReport {
         if follow == nil, !request.keepMaster {
-            return await run.usageError("how the old master reaches \(run.options.local.url) is not known; use --announce")
+            return await run.usageError(
+                "how the old master reaches \(run.options.local.url) is not known; use --announce")
         }
         var progress = Progress(promotion: Promotion(request))
         var actions = progress.promotion.start(now: .now)
@@ -128,8 +129,11 @@ struct PromotionLoop: Sendable {
         switch reading {
         case .success(let observation):
             progress.master = observation.info
+            progress.isMasterLossTold = false
             progress.events.append(.gate(.master(observation)))
         case .failure(let trouble):
+            // Said once: the drain that follows need not wait for it again.
+            progress.isMasterLossTold = true
             progress.events.append(
                 .gate(trouble.contact.map { .masterUnreachable($0) } ?? .masterUnusable("\(trouble)")))
         }
@@ -204,6 +208,8 @@ struct PromotionLoop: Sendable {
             return .masterDemoted(offset: info.dataOffset)
         } catch {
             run.recorder.record("demote_failed", "the old master \(endpoint.url): \(error)")
+            // Refused by whatever stands between (a proxy, a firewall) is not dead: its replica would notice that.
+            if error == .dead, await isLinkUp(from: run.local) { return .masterLost(.silent) }
             return error.contact.map { .masterLost($0) } ?? .masterRefused("\(error)")
         }
     }
@@ -226,7 +232,39 @@ struct PromotionLoop: Sendable {
                 lastTrouble = error
             }
         }
+        // Refused by whatever stands between is not dead: it may be master by now, and then the old one comes to follow it.
+        if lastTrouble == .dead, await linkComesUp(from: master) { return .localLost(.silent) }
         return lastTrouble.contact.map { .localLost($0) } ?? .localRefused("\(lastTrouble)")
+    }
+
+    /// How long a dead peer's replica may take to notice, and a living one's to connect (once a second before Redis 7).
+    private static let linkDoubt: Duration = .milliseconds(1500)
+
+    /// Whether the replica's link to its master stays up: then that master lives, whatever we see of it.
+    private func isLinkUp(from replica: Server) async -> Bool {
+        let end = ContinuousClock.now + Self.linkDoubt
+        while ContinuousClock.now < end {
+            guard case .success(let observation) = await Self.read(replica, section: "replication"),
+                observation.info.masterLink?.isUp == true
+            else { return false }
+            await wait(.milliseconds(5), until: nil)
+        }
+        return true
+    }
+
+    /// Whether the replica's link comes up, or a copy begins.
+    private func linkComesUp(from replica: Server) async -> Bool {
+        let end = ContinuousClock.now + Self.linkDoubt
+        // From Redis 7 on it may have been up when the peer died, and takes a moment to notice.
+        await wait(.milliseconds(20), until: nil)
+        while ContinuousClock.now < end {
+            guard case .success(let observation) = await Self.read(replica, section: "replication"),
+                let link = observation.info.masterLink
+            else { return false }
+            if link.isUp || link.fullResync != nil { return true }
+            await wait(.milliseconds(10), until: nil)
+        }
+        return false
     }
 
     private func promoted(_ progress: inout Progress) -> Promotion.Event {
@@ -252,7 +290,8 @@ struct PromotionLoop: Sendable {
                 if case .success(.integer(let count)) = outcome { count } else { Int64(0) }
             }
             run.recorder.record(
-                "disconnected", "\(counts[0]) client(s) and \(counts[1]) subscriber(s) of the old master are disconnected")
+                "disconnected",
+                "\(counts[0]) client(s) and \(counts[1]) subscriber(s) of the old master are disconnected")
         } catch {
             run.recorder.record("disconnect_failed", "clients of \(endpoint.url): \(error)")
         }

@@ -1,5 +1,5 @@
-public import Replication
 import RedisClient
+public import Replication
 
 /// One promotion on real servers: connects, executes what `Promotion` decides, and tells step by step what happened.
 ///
@@ -41,14 +41,17 @@ public struct PromotionRun: Sendable {
     let local: Server
     let journal: FenceJournal
     let recorder: StepRecorder
+    private let isLocked: Bool
 
     /// Makes a run. `report` is called with each step as it happens.
     public init(_ options: Options, report: @escaping @Sendable (Step) -> Void) {
         self.init(options, recorder: StepRecorder(report: report))
     }
 
-    init(_ options: Options, recorder: StepRecorder) {
+    /// `isLocked` says that this process has the journal's lock already.
+    init(_ options: Options, recorder: StepRecorder, isLocked: Bool = false) {
         self.options = options
+        self.isLocked = isLocked
         local = Server(options.local, timeout: options.connectTimeout)
         journal = FenceJournal(
             directory: options.stateDirectory ?? FenceJournal.defaultDirectory(), local: options.local.url.addressText)
@@ -57,6 +60,14 @@ public struct PromotionRun: Sendable {
 
     /// Runs to the end. Never throws: what goes wrong is in the report.
     public func run() async -> OperationReport {
+        var lock: FenceJournal.Lock?
+        if !options.isDryRun, !isLocked {
+            switch await journal.lock(waiting: options.timeout) {
+            case .acquired(let acquired): lock = acquired
+            case .busy: return await report(.refused, .refused, journal.busyReason)
+            }
+        }
+        defer { withExtendedLifetime(lock) {} }
         let observation: Observation
         do throws(ServerTrouble) {
             observation = try await local.observe()
@@ -66,13 +77,16 @@ public struct PromotionRun: Sendable {
         if let report = await unsuitable("local server", options.local, observation.info) { return report }
         recorder.record("local", Self.describe(options.local, observation.info))
         guard let link = observation.info.masterLink else { return await alreadyMaster() }
-        let endpoint = options.master ?? Endpoint(
-            url: RedisURL(
-                address: .tcp(host: link.host, port: link.port), usesTLS: options.local.url.usesTLS,
-                username: options.local.url.username, password: options.local.url.password),
-            tls: options.local.tls)
+        let endpoint =
+            options.master
+            ?? Endpoint(
+                url: RedisURL(
+                    address: .tcp(host: link.host, port: link.port), usesTLS: options.local.url.usesTLS,
+                    username: options.local.url.username, password: options.local.url.password),
+                tls: options.local.tls)
         let master = Server(endpoint, timeout: options.connectTimeout)
-        let resumed = await recover(master, endpoint: endpoint)
+        let resumed =
+            options.isDryRun ? nil : await MasterFence.recover(journal, endpoint, recorder)
         return await promote(from: master, at: endpoint, local: observation.info, resumed: resumed)
     }
 
@@ -89,6 +103,11 @@ public struct PromotionRun: Sendable {
                 return await usageError("\(endpoint.url) is the local server itself; give the other server as --master")
             }
             recorder.record("master", Self.describe(endpoint, known))
+        } else if options.master != nil, let link = info.masterLink, link.isUp, await answers(link, like: endpoint) {
+            // A silent or closed address says nothing about the master when the replica follows it by another one.
+            recorder.record("master_alive", "\(link.host):\(link.port), which the local server follows, answers")
+            let refusal = Refusal.masterHeard
+            guard options.force else { return await report(.refused, .refused, "\(refusal)", remedy: refusal.remedy) }
         }
         let announced = await announcedAddress(master: master, endpoint: endpoint, info: known, local: info)
         let policy = SyncGate.Policy(
@@ -99,23 +118,17 @@ public struct PromotionRun: Sendable {
         return await loop.run(request)
     }
 
-    /// Undoes the fence of a run that was killed. Returns the `run_id` of the master that it had worked on.
-    private func recover(_ master: Server, endpoint: Endpoint) async -> String? {
-        guard !options.isDryRun, let entry = journal.read() else { return nil }
-        recorder.record("journal", "an earlier run on \(entry.master) was interrupted; finishing its work")
-        guard entry.fencePassword != nil, entry.master == endpoint.url.addressText else { return entry.masterRunID }
-        var fenced = endpoint
-        fenced.url.username = nil
-        fenced.url.password = entry.fencePassword
-        let server = Server(fenced, timeout: options.connectTimeout)
+    /// Whether the address that the local server follows answers, be it with an error.
+    private func answers(_ link: ReplicationInfo.MasterLink, like endpoint: Endpoint) async -> Bool {
+        var own = endpoint
+        own.url.address = .tcp(host: link.host, port: link.port)
+        guard own.url.address != endpoint.url.address else { return false }
         do throws(ServerTrouble) {
-            try await MasterFence.restorePassword(of: server, entry: entry)
-            recorder.record("released", "the interrupted run's password fence is released")
+            _ = try await Server(own, timeout: options.connectTimeout).observe()
+            return true
         } catch {
-            // Its guard has undone it already, or the master is gone: the connection that follows will tell.
+            return error.contact == nil
         }
-        await server.close()
-        return entry.masterRunID
     }
 
     /// The local server is master: finish what an interrupted run began, and say so.
@@ -126,10 +139,10 @@ public struct PromotionRun: Sendable {
             do throws(RedisURLError) { url.address = try RedisURL(parsing: entry.master).address } catch {}
             let endpoint = Endpoint(url: url, tls: options.master?.tls ?? options.local.tls)
             let master = Server(endpoint, timeout: options.connectTimeout)
-            _ = await recover(master, endpoint: endpoint)
+            _ = await MasterFence.recover(journal, endpoint, recorder)
             await finishInterrupted(master, endpoint: endpoint, runID: entry.masterRunID)
             reason = "\(options.local.url) is master; the interrupted promotion is finished"
-            journal.delete()
+            journal.deleteUnfenced()
         }
         return await report(.alreadyMaster, .done, reason)
     }

@@ -82,7 +82,7 @@ actor Server {
         var at = ContinuousClock.now
         do throws(ServerTrouble) {
             return try Self.observation(try await perform(command)[0], at: at)
-        } catch where connection != nil {
+        } catch  where connection != nil {
             at = ContinuousClock.now
             return try Self.observation(try await perform(command)[0], at: at)
         }

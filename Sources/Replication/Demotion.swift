@@ -93,7 +93,8 @@ extension Demotion.Discarded: CustomStringConvertible {
         switch self {
         case .nothing: "nothing"
         case .bytes(let bytes): "\(bytes) bytes of writes that the peer never got"
-        case .dataSet(let keys): "the local data set\(keys.map { " of \($0) keys" } ?? ""), which the peer does not hold"
+        case .dataSet(let keys):
+            "the local data set\(keys.map { " of \($0) keys" } ?? ""), which the peer does not hold"
         }
     }
 }

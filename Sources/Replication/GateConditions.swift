@@ -83,7 +83,9 @@ public enum GateConditions {
             isForeign = link.downtime == .neverConnected
         }
         guard isForeign || link.downtime == .neverConnected && replica.keys == 0 else { return nil }
-        if let masterKeys = master.keys, masterKeys > 0, replica.keys == 0 { return .hard(.empty(masterKeys: masterKeys)) }
+        if let masterKeys = master.keys, masterKeys > 0, replica.keys == 0 {
+            return .hard(.empty(masterKeys: masterKeys))
+        }
         // A loading master has not told its history yet.
         if master.isLoading { return nil }
         if replica.identity == nil { return .hard(.neverSynchronised) }
@@ -91,12 +93,13 @@ public enum GateConditions {
     }
 
     /// Whether the master streams to this replica. Where several replicas share the port, the address decides. From
-    /// Redis 4 on, ids and link have said so already, and an announced address that we do not know is no objection.
+    /// Redis 4 on, where both have ids, ids and link have said so already, and an announced address that we do not know
+    /// is no objection.
     static func isListed(master: ReplicationInfo, replica: ReplicationInfo, as address: ReplicaAddress) -> Bool {
         let online = master.replicas.filter(\.isOnline)
         let samePort = online.filter { address.ports.contains($0.port) }
         if samePort.count == 1 { return true }
         if samePort.contains(where: { address.ips.contains($0.ip) }) { return true }
-        return replica.identity != nil && !online.isEmpty
+        return replica.identity != nil && master.identity != nil && !online.isEmpty
     }
 }

@@ -59,7 +59,7 @@ public struct LagHistory: Sendable, Equatable {
         if offset < first.offset {
             let seen = max(now - first.at, .zero)
             guard let rate = rate(), rate > 0 else { return .atLeast(seen) }
-            return .estimated(seen + .seconds(Double(first.offset - offset) / rate))
+            return .estimated(seen + .bounded(seconds: Double(first.offset - offset) / rate))
         }
         // The first reading beyond the offset; the one before it is at or below.
         guard let next = samples.firstIndex(where: { $0.offset > offset }), next > 0 else { return .known(.zero) }
@@ -67,4 +67,9 @@ public struct LagHistory: Sendable, Equatable {
         let part = Double(offset - below.offset) / Double(above.offset - below.offset)
         return .known(max(now - (below.at + (above.at - below.at) * part), .zero))
     }
+}
+
+extension Duration {
+    /// So many seconds, a hundred years at most: what a server claims must not overflow a duration.
+    static func bounded(seconds: Double) -> Duration { .seconds(min(seconds, 3_155_760_000)) }
 }

@@ -88,13 +88,15 @@ public struct LagTracker: Sendable {
             writeRate: rate,
             backlogCovers: rate.flatMap { rate in
                 // Less than a byte a second is the master's own PING.
-                rate >= 2 && info.backlog.size > 0 ? .seconds(Double(info.backlog.size) / rate) : nil
+                rate >= 2 && info.backlog.size > 0 ? .bounded(seconds: Double(info.backlog.size) / rate) : nil
             },
             replicas: replicas.map { lag(of: $0, master: info, writeRate: rate) }
         )
     }
 
-    private mutating func lag(of reading: ReplicaReading, master info: ReplicationInfo, writeRate: Double?) -> ReplicaLag {
+    private mutating func lag(of reading: ReplicaReading, master info: ReplicationInfo, writeRate: Double?)
+        -> ReplicaLag
+    {
         var lag = ReplicaLag(address: reading.address, state: reading.listed?.state)
         guard let observation = reading.observation else {
             lag.appliedOffset = reading.listed?.acknowledgedOffset
@@ -111,7 +113,8 @@ public struct LagTracker: Sendable {
         lag.fullResync = link.fullResync
         lag.fullResyncETA = resyncETA(link.fullResync, of: reading.address, at: observation.at)
         let address = GateConditions.ReplicaAddress(
-            ips: reading.listed.map { [$0.ip] } ?? [], ports: [reading.listed?.port, replica.server?.port].compactMap(\.self))
+            ips: reading.listed.map { [$0.ip] } ?? [],
+            ports: [reading.listed?.port, replica.server?.port].compactMap(\.self))
         let obstacle = GateConditions.obstacle(master: info, replica: replica, listedAs: address)
         lag.obstacle = obstacle.map { "\($0.refusal)" }
         guard isComparable(replica, info, obstacle) else { return lag }
@@ -123,7 +126,7 @@ public struct LagTracker: Sendable {
         applied[reading.address, default: LagHistory()].record(offset: link.appliedOffset, at: observation.at)
         if let own = applied[reading.address]?.rate(), let writeRate {
             lag.catchUpRate = own - writeRate
-            lag.eta = behind > 0 && own - writeRate >= 1 ? .seconds(Double(behind) / (own - writeRate)) : nil
+            lag.eta = behind > 0 && own - writeRate >= 1 ? .bounded(seconds: Double(behind) / (own - writeRate)) : nil
         }
         return lag
     }
@@ -150,6 +153,6 @@ public struct LagTracker: Sendable {
         // Bytes left fall; their negation rises, which is what a history records.
         received[address, default: LagHistory()].record(offset: -left, at: at)
         guard let rate = received[address]?.rate(), rate >= 1 else { return nil }
-        return .seconds(Double(left) / rate)
+        return .bounded(seconds: Double(left) / rate)
     }
 }

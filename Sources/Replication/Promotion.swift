@@ -210,12 +210,12 @@ public struct Promotion: Sendable, Equatable {
 
     /// Bytes that clients wrote behind the fence; `nil` when it held. Only an opening without loss is held to it.
     ///
-    /// `CLIENT PAUSE WRITE` lets nothing pass but the master's own PING (14 bytes). The password fence lets expiry
-    /// through as well, so there the clock alone tells.
+    /// `CLIENT PAUSE WRITE` lets nothing pass but the master's own PING (14 bytes, at most once a second; no fence lasts
+    /// 8 s). The password fence lets expiry through as well, so there the clock alone tells.
     private func leak(_ opening: SyncGate.Opening, surplus: Int64, _ now: Instant) -> Int64? {
         guard opening.loss == .none, let until = opening.fencedUntil, surplus > 0 else { return nil }
         let ping: Int64 = 14
-        let held = now < until && (opening.evidence.fence != .clientPause || surplus % ping == 0)
+        let held = now < until && (opening.evidence.fence != .clientPause || surplus % ping == 0 && surplus <= ping * 8)
         return held ? nil : surplus
     }
 

@@ -24,7 +24,7 @@ extension ReplicationInfo {
     public init(parsing text: String) throws(ReplicationInfoError) {
         let fields = InfoFields(text)
         if fields["redis_mode"] == "sentinel" { throw .sentinel }
-        let masterReplicationOffset = try fields.integer("master_repl_offset")
+        let masterReplicationOffset = try fields.offset("master_repl_offset")
         switch try fields.string("role") {
         case "master": role = .master
         case "slave": role = .replica(try fields.masterLink(version: fields.version))
@@ -35,9 +35,9 @@ extension ReplicationInfo {
         replicas = try fields.replicas()
         backlog = Backlog(
             isActive: fields["repl_backlog_active"] == "1",
-            size: try fields.integer("repl_backlog_size", default: 0),
-            firstByteOffset: try fields.integer("repl_backlog_first_byte_offset", default: 0),
-            length: try fields.integer("repl_backlog_histlen", default: 0)
+            size: try fields.offset("repl_backlog_size", default: 0),
+            firstByteOffset: try fields.offset("repl_backlog_first_byte_offset", default: 0),
+            length: try fields.offset("repl_backlog_histlen", default: 0)
         )
         ongoingFailover = fields["master_failover_state"].flatMap { $0 == "no-failover" ? nil : $0 }
         server = try fields.server()
@@ -79,7 +79,10 @@ private struct InfoFields {
 
     func optionalInteger(_ field: String) throws(ReplicationInfoError) -> Int64? {
         guard let value = self[field] else { return nil }
-        guard let number = Int64(value) else { throw .malformed(field: field, value: value) }
+        // Larger than any server can mean (64 PiB): so that sums and differences of what servers say never overflow.
+        guard let number = Int64(value), number.magnitude < 1 << 56 else {
+            throw .malformed(field: field, value: value)
+        }
         return number
     }
 
@@ -88,10 +91,22 @@ private struct InfoFields {
         return number
     }
 
+    /// Offsets begin at -1 ("not known yet") and end, in practice, at 2⁶²: so any two of them can be subtracted.
+    private static let offsets: ClosedRange<Int64> = -1...(1 << 62)
+    private static let ports = 0...65_535
+
+    func offset(_ field: String, default fallback: Int64? = nil) throws(ReplicationInfoError) -> Int64 {
+        let number = try integer(field, default: fallback)
+        guard Self.offsets.contains(number) else { throw .malformed(field: field, value: String(number)) }
+        return number
+    }
+
     func port(_ field: String) throws(ReplicationInfoError) -> Int {
         let number = try integer(field)
-        guard (0...65_535).contains(number) else { throw .malformed(field: field, value: String(number)) }
-        return Int(number)
+        guard let port = Int(exactly: number), Self.ports.contains(port) else {
+            throw .malformed(field: field, value: String(number))
+        }
+        return port
     }
 
     func masterLink(version: ServerVersion?) throws(ReplicationInfoError) -> ReplicationInfo.MasterLink {
@@ -104,8 +119,8 @@ private struct InfoFields {
             secondsSinceLastIO: lastIO < 0 ? nil : lastIO,
             downtime: isUp ? nil : try downtime(),
             fullResync: try fullResync(),
-            appliedOffset: try integer("slave_repl_offset"),
-            receivedOffset: try optionalInteger("slave_read_repl_offset"),
+            appliedOffset: try offset("slave_repl_offset"),
+            receivedOffset: self["slave_read_repl_offset"] == nil ? nil : try offset("slave_read_repl_offset"),
             isReadOnly: try integer("slave_read_only", default: 1) == 1,
             priority: try optionalInteger("slave_priority")
         )
@@ -132,7 +147,7 @@ private struct InfoFields {
 
     func identity() throws(ReplicationInfoError) -> ReplicationIdentity? {
         guard let id = self["master_replid"] else { return nil }
-        let secondOffset = try integer("second_repl_offset", default: -1)
+        let secondOffset = try offset("second_repl_offset", default: -1)
         // A second id of zeros with offset -1 says that there is none.
         guard let previous = self["master_replid2"], secondOffset > 0 else {
             return ReplicationIdentity(id: id, previous: nil)
@@ -158,14 +173,15 @@ private struct InfoFields {
             guard let equals = part.firstIndex(of: "=") else { continue }
             parts[part[..<equals]] = part[part.index(after: equals)...]
         }
-        guard let ip = parts["ip"], let port = parts["port"].flatMap({ Int($0) }), let state = parts["state"] else {
-            throw .malformed(field: field, value: line)
-        }
+        let offset = parts["offset"].map { Int64($0) } ?? 0
+        guard let ip = parts["ip"], let port = parts["port"].flatMap({ Int($0) }), ports.contains(port),
+            let state = parts["state"], let offset, offsets.contains(offset)
+        else { throw .malformed(field: field, value: line) }
         return ReplicationInfo.Replica(
             ip: String(ip),
             port: port,
             state: String(state),
-            acknowledgedOffset: parts["offset"].flatMap { Int64($0) } ?? 0,
+            acknowledgedOffset: offset,
             secondsSinceAcknowledgement: parts["lag"].flatMap { Int64($0) }.flatMap { $0 < 0 ? nil : $0 }
         )
     }
@@ -197,12 +213,18 @@ private struct InfoFields {
     func keys() throws(ReplicationInfoError) -> Int64? {
         guard hasKeyspace else { return nil }
         var sum: Int64 = 0
-        for (field, value) in values where field.hasPrefix("db") && field.dropFirst(2).allSatisfy(\.isWholeNumber) {
-            guard value.hasPrefix("keys="), let count = Int64(value.dropFirst(5).prefix { $0 != "," }), count >= 0 else {
+        for (field, value) in values where Self.isDatabase(field) {
+            guard value.hasPrefix("keys="), let count = Int64(value.dropFirst(5).prefix { $0 != "," }), count >= 0
+            else {
                 throw .malformed(field: field, value: value)
             }
-            sum = sum.addingReportingOverflow(count).partialValue
+            let (total, isTooMuch) = sum.addingReportingOverflow(count)
+            sum = isTooMuch ? .max : total
         }
         return sum
+    }
+
+    private static func isDatabase(_ field: String) -> Bool {
+        field.hasPrefix("db") && field.utf8.count > 2 && field.dropFirst(2).allSatisfy(\.isWholeNumber)
     }
 }

@@ -45,6 +45,10 @@ extension SyncGate {
             return (.approaching(attempt), [])
         case .masterUnreachable(let contact):
             return (drain(attempt, contact, now), [])
+        case .masterUnusable where attempt.master != nil && !attempt.policy.force:
+            // It let us in before: another run's fence keeps us out, and will be gone in a moment.
+            attempt.isMasterSilent = true
+            return (.approaching(attempt), [])
         case .masterUnusable(let reason):
             let refusal = Refusal.masterUnusable(reason: reason)
             return attempt.policy.force ? (drain(attempt, .answering, overriding: refusal, now), []) : refuse(refusal)
@@ -65,12 +69,13 @@ extension SyncGate {
     }
 
     private static func drain(
-        _ attempt: Attempt, _ contact: Contact, target: Target? = nil, overriding refusal: Refusal? = nil, _ now: Instant
+        _ attempt: Attempt, _ contact: Contact, target: Target? = nil, overriding refusal: Refusal? = nil,
+        mayBeFenced: Bool = false, _ now: Instant
     ) -> State {
         .draining(
             Drain(
-                attempt: attempt, contact: contact, target: target, overriding: refusal,
-                deadline: now + GateTiming.drainLimit))
+                attempt: attempt, contact: contact, target: target, mayBeFenced: mayBeFenced || target != nil,
+                overriding: refusal, deadline: now + GateTiming.drainLimit))
     }
 
     /// Both servers have been read: refuse, fence, or look again.
@@ -97,9 +102,13 @@ extension SyncGate {
     }
 
     /// An interrupted run left both servers following each other: neither takes writes, no fence is needed.
-    private static func resume(_ attempt: Attempt, _ master: Observation, _ replica: Observation, _ now: Instant) -> Step? {
+    private static func resume(_ attempt: Attempt, _ master: Observation, _ replica: Observation, _ now: Instant)
+        -> Step?
+    {
         let resumed = attempt.policy.resumedMaster
-        guard let theirs = master.info.masterLink, replica.info.masterLink != nil, theirs.isReadOnly else { return nil }
+        guard let theirs = master.info.masterLink, replica.info.masterLink != nil, theirs.isReadOnly,
+            GateConditions.obstacle(replica: replica.info) == nil
+        else { return nil }
         let isOurs = resumed != nil && resumed == master.info.server?.runID
         let address = attempt.policy.listedAs
         guard isOurs || address.ports.contains(theirs.port) && address.ips.contains(theirs.host) else { return nil }
@@ -110,7 +119,9 @@ extension SyncGate {
             case .behind, .diverged, .unrelated: isProven = false
             }
         } else {
-            isProven = isOurs
+            // A parked master (`Promotion.Demotion.park`) was told so because it holds more than the local server.
+            let isParked = theirs.host == "127.0.0.1" && theirs.port == 1
+            isProven = isOurs && !isParked
         }
         guard isProven else { return attempt.policy.force ? nil : refuse(.mutualReplicas) }
         let evidence = Evidence(
@@ -125,9 +136,12 @@ extension SyncGate {
         var attempt = attempt
         switch event {
         case .fenced(let observation, let fence, let until):
-            let isSameServer = observation.info.server?.runID == attempt.master?.info.server?.runID
-            guard observation.info.masterLink == nil, isSameServer else {
-                return refuse(.fenceFailed(reason: "the master was restarted or demoted meanwhile"), releasing: true)
+            guard observation.info.server?.runID == attempt.master?.info.server?.runID else {
+                return refuse(.fenceFailed(reason: "the master was restarted meanwhile"), releasing: true)
+            }
+            guard observation.info.masterLink == nil else {
+                // Another run has demoted it meanwhile: see what there is to do now.
+                return (.approaching(attempt), [.releaseFence, .sample(.both, after: GateTiming.approachInterval)])
             }
             attempt.master = observation
             let target = Target(observation: observation, fence: fence, fencedUntil: until)
@@ -140,7 +154,8 @@ extension SyncGate {
         case .masterUnreachable(.silent):
             // The command may still arrive: what is perhaps raised is to be undone.
             guard accepts(.contactLost, attempt.policy) else { return refuse(.contactLost, releasing: true) }
-            return (drain(attempt, .silent, overriding: .contactLost, now), [.sample(.replica, after: .zero)])
+            let draining = drain(attempt, .silent, overriding: .contactLost, mayBeFenced: true, now)
+            return (draining, [.sample(.replica, after: .zero)])
         case .masterUnreachable(let contact):
             return (drain(attempt, contact, overriding: refusal, now), [.sample(.replica, after: .zero)])
         case .masterUnusable(let reason):
@@ -192,7 +207,7 @@ extension SyncGate {
         case .deadlineReached:
             return finish(drain, refusing: .masterHeard, now)
         case .aborted:
-            return refuse(.aborted, releasing: drain.target != nil)
+            return refuse(.aborted, releasing: drain.mayBeFenced)
         case .requested, .master, .masterUnreachable, .masterUnusable, .fenced, .fenceFailed:
             return (.draining(drain), [])
         }
@@ -224,13 +239,15 @@ extension SyncGate {
         // A master that is known to live is "heard" by its replica, which is what the overridden refusal says already.
         let isNews = refusal != .masterHeard || drain.contact == .dead || drain.overriding == nil
         if let refusal, isNews, !accepts(refusal, drain.attempt.policy) {
-            return refuse(refusal, releasing: drain.target != nil)
+            return refuse(refusal, releasing: drain.mayBeFenced)
         }
         if let overridden = (isNews ? refusal : nil) ?? drain.overriding {
-            return openOverriding(overridden, drain.attempt, target: drain.target, contact: drain.contact, now)
+            return openOverriding(
+                overridden, drain.attempt, target: drain.target, contact: drain.contact, mayBeFenced: drain.mayBeFenced,
+                now)
         }
         let loss = loss(drain.attempt, target: drain.target, now)
         let opening = opening(drain.attempt, target: drain.target, contact: drain.contact, loss: loss)
-        return openWithinLimit(opening, drain.attempt.policy)
+        return openWithinLimit(opening, drain.attempt.policy, mayBeFenced: drain.mayBeFenced)
     }
 }

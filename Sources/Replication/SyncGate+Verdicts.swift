@@ -38,24 +38,28 @@ extension SyncGate {
     }
 
     static func openOverriding(
-        _ refusal: Refusal, _ attempt: Attempt, target: Target?, contact: Contact, _ now: Instant
+        _ refusal: Refusal, _ attempt: Attempt, target: Target?, contact: Contact, mayBeFenced: Bool = false,
+        _ now: Instant
     ) -> Step {
-        guard refusal.isForceable else { return refuse(refusal, releasing: target != nil) }
+        let mayBeFenced = mayBeFenced || target != nil
+        guard refusal.isForceable else { return refuse(refusal, releasing: mayBeFenced) }
         var opening = opening(attempt, target: target, contact: contact, loss: loss(attempt, target: target, now))
         opening.overridden = refusal
-        return openWithinLimit(opening, attempt.policy)
+        return openWithinLimit(opening, attempt.policy, mayBeFenced: mayBeFenced)
     }
 
     /// `--max-loss-bytes` bounds every opening but a forced one.
-    static func openWithinLimit(_ opening: Opening, _ policy: Policy) -> Step {
-        guard let limit = policy.maxLossBytes, !policy.force, !opening.loss.isWithin(limit) else { return open(opening) }
+    static func openWithinLimit(_ opening: Opening, _ policy: Policy, mayBeFenced: Bool) -> Step {
+        guard let limit = policy.maxLossBytes, !policy.force, !opening.loss.isWithin(limit) else {
+            return open(opening)
+        }
         let bytes: Int64?
         switch opening.loss {
         case .none: bytes = 0
         case .exact(let lost), .atMost(let lost, _): bytes = lost
         case .unknown: bytes = nil
         }
-        return refuse(.lossAboveLimit(bytes: bytes, limit: limit), releasing: opening.evidence.fence != nil)
+        return refuse(.lossAboveLimit(bytes: bytes, limit: limit), releasing: mayBeFenced)
     }
 
     static func opening(_ attempt: Attempt, target: Target?, contact: Contact, loss: Loss) -> Opening {
@@ -95,7 +99,7 @@ extension SyncGate {
         let seconds = (last.at - first.at) / .seconds(1)
         let applied = Double(last.info.dataOffset - first.info.dataOffset)
         guard seconds > 0, applied > 0 else { return false }
-        let needed = Duration.seconds(Double(behind) * seconds / applied)
+        let needed = Duration.bounded(seconds: Double(behind) * seconds / applied)
         let isLate = now - attempt.startedAt >= attempt.policy.timeout * GateTiming.lastCall
         let left = min(attempt.deadline - now, GateTiming.longestWait)
         return needed <= GateTiming.reach || isLate && needed <= left

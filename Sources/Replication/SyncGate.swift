@@ -126,6 +126,8 @@ public struct SyncGate: Sendable, Equatable {
         var attempt: Attempt
         var contact: Contact
         var target: Target?
+        /// A fence holds, or was asked for and may still arrive: refusing undoes it.
+        var mayBeFenced: Bool
         var overriding: Refusal?
         var deadline: Instant
         var stillSince: Instant?

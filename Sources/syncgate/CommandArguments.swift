@@ -17,15 +17,15 @@ struct CommandArguments {
     /// Whether a usage error must be UNKNOWN, as monitoring plugins say it.
     var isNagios: Bool {
         parsed.first == "lag"
-            && (parsed.contains("--format=nagios") || zip(parsed, parsed.dropFirst()).contains { $0 == ("--format", "nagios") })
+            && (parsed.contains("--format=nagios")
+                || zip(parsed, parsed.dropFirst()).contains { $0 == ("--format", "nagios") })
     }
 
     /// The text without any of the passwords.
     func redacted(_ text: String) -> String {
         var text = text
-        for secret in secrets where !secret.isEmpty {
-            while let range = text.firstRange(of: secret) { text.replaceSubrange(range, with: "***") }
-        }
+        // One pass: the password may itself be `*`.
+        for secret in secrets where !secret.isEmpty { text = text.replacing(secret, with: "***") }
         return text
     }
 

@@ -49,7 +49,8 @@ struct ConnectionOptions: ParsableArguments {
         var url = try parse(text, option: option)
         if url.username == nil { url.username = user }
         if url.password == nil {
-            url.password = try passwordFile.map { try Self.password(in: $0) }
+            url.password =
+                try passwordFile.map { try Self.password(in: $0) }
                 ?? Self.variable("SYNCGATE_PASSWORD") ?? Self.variable("REDISCLI_AUTH")
         }
         return try complete(url, option: option)
@@ -59,7 +60,8 @@ struct ConnectionOptions: ParsableArguments {
     func otherEndpoint(_ text: String, option: String, like first: Endpoint) throws -> Endpoint {
         var url = try parse(text, option: option)
         if url.password == nil {
-            url.password = try otherPasswordFile.map { try Self.password(in: $0) }
+            url.password =
+                try otherPasswordFile.map { try Self.password(in: $0) }
                 ?? Self.variable("SYNCGATE_OTHER_PASSWORD") ?? first.url.password
         }
         if url.username == nil { url.username = user ?? first.url.username }
@@ -92,7 +94,9 @@ struct ConnectionOptions: ParsableArguments {
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = max(read(file, &buffer, buffer.count), 0)
         let line = buffer[..<count].prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
-        guard !line.isEmpty else { throw ValidationError("the password file \(path) has no password in its first line") }
+        guard !line.isEmpty else {
+            throw ValidationError("the password file \(path) has no password in its first line")
+        }
         return String(decoding: line, as: UTF8.self)
     }
 }

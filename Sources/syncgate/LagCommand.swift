@@ -54,7 +54,8 @@ struct LagCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let start = try connection.endpoint(url ?? local ?? "redis://127.0.0.1:6379", option: url == nil ? "--local" : "URL")
+        let start = try connection.endpoint(
+            url ?? local ?? "redis://127.0.0.1:6379", option: url == nil ? "--local" : "URL")
         let given = try master.map { try connection.otherEndpoint($0, option: "--master", like: start) }
         let run = LagRun(url: start, master: given, timeout: connection.connectTimeout.duration)
         StopSignal.watch()
@@ -77,7 +78,7 @@ struct LagCommand: AsyncParsableCommand {
     private func watch(_ run: LagRun, every interval: Duration) async throws {
         var left = samples ?? .max
         var isFirst = true
-        while left > 0, !StopSignal.isReceived {
+        while left > 0, !StopSignal.isReceived, !Output.isUnread {
             let next = ContinuousClock.now + interval
             do throws(LagRun.Failure) {
                 let report = try await run.report()

@@ -80,7 +80,8 @@ struct LagOutput {
     static func progress(_ resync: ReplicationInfo.FullResync, eta: Duration?) -> String {
         let left = resync.leftBytes.map { Quantity.bytes(Double($0)) + " left" } ?? "size not known"
         let end = eta.map { ", ETA \(Quantity.time($0))" } ?? ""
-        guard let left = resync.leftBytes, let total = resync.totalBytes ?? resync.readBytes.map({ $0 + left }), total > 0
+        guard let left = resync.leftBytes, let total = resync.totalBytes ?? resync.readBytes.map({ $0 + left }),
+            total > 0
         else { return "full resync in progress, \(left)\(end)" }
         let part = min(max(1 - Double(left) / Double(total), 0), 1)
         let done = Int(part * 30)

@@ -26,6 +26,11 @@ enum Output {
         case yellow = 33
     }
 
+    private static let hasNoReader = Atomic(false)
+
+    /// Whether the one who read standard output is gone (`| head -1`): what only prints may end.
+    static var isUnread: Bool { hasNoReader.load(ordering: .relaxed) }
+
     /// Writes it all, whatever the descriptor thinks of it; errors end it, there is nobody to tell.
     static func write(_ text: String, to descriptor: Int32 = 1) {
         var bytes = Array(text.utf8)[...]
@@ -33,6 +38,7 @@ enum Output {
             let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             guard count > 0 else {
                 if count < 0, errno == EINTR { continue }
+                if count < 0, errno == EPIPE, descriptor == 1 { hasNoReader.store(true, ordering: .relaxed) }
                 return
             }
             bytes = bytes.dropFirst(count)
@@ -43,7 +49,8 @@ enum Output {
     static func json(_ value: some Encodable, pretty: Bool = true) -> String {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = pretty ? [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
+        encoder.outputFormatting =
+            pretty ? [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
             positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
         do { return String(decoding: try encoder.encode(value), as: UTF8.self) } catch { return "{}" }

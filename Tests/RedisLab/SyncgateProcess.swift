@@ -67,6 +67,9 @@ public final class SyncgateProcess: Sendable {
     /// The process's id.
     public var id: Int32 { process.processIdentifier }
 
+    /// The arguments as `ps` shows them to everybody.
+    public var commandLine: String { RedisLabFiles.text("/proc/\(id)/cmdline") }
+
     /// Sends a signal.
     public func signal(_ number: Int32) { if process.isRunning { Glibc.kill(id, number) } }
 

@@ -1,0 +1,44 @@
+import Foundation
+import Replication
+import Testing
+
+/// INFO texts as real servers sent them (`scripts/capture-info`).
+enum Capture {
+    static let versions = ["2.8.17", "3.2.6", "5.0.6", "6.2.14", "7.0.15", "8.2.3"]
+    /// Versions without and with replication ids.
+    static let withoutIDs = ["2.8.17", "3.2.6"]
+    static let withIDs = ["5.0.6", "6.2.14", "7.0.15", "8.2.3"]
+
+    static func states(of version: String) throws -> [String] {
+        let names = try FileManager.default.contentsOfDirectory(
+            at: try folder(version), includingPropertiesForKeys: nil)
+        return names.filter { $0.pathExtension == "txt" }.map { $0.deletingPathExtension().lastPathComponent }.sorted()
+    }
+
+    static func text(_ version: String, _ state: String) throws -> String {
+        let file = try folder(version).appendingPathComponent("\(state).txt")
+        return try #require(String(data: Data(contentsOf: file), encoding: .utf8), "\(file.path) is not UTF-8")
+    }
+
+    static func info(_ version: String, _ state: String) throws -> ReplicationInfo {
+        try ReplicationInfo(parsing: try text(version, state))
+    }
+
+    private static func folder(_ version: String) throws -> URL {
+        try #require(Bundle.module.resourceURL).appendingPathComponent("Captures/\(version)")
+    }
+}
+
+/// Numbers that are the same in every run (xorshift64*).
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed == 0 ? 1 : seed }
+
+    mutating func next() -> UInt64 {
+        state ^= state >> 12
+        state ^= state << 25
+        state ^= state >> 27
+        return state &* 2_685_821_657_736_338_717
+    }
+}
