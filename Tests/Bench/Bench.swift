@@ -83,7 +83,8 @@ struct Bench: AsyncParsableCommand {
             ? ThrottledBench(
                 versions: versions, megabytes: 20, plan: [(.syncgate, 20), (.classic(sleep: 1), 10)])
             : ThrottledBench(
-                versions: versions, megabytes: 200, plan: [(.syncgate, 40), (.syncgate, 10), (.classic(sleep: 10), 10)])
+                versions: versions, megabytes: 200,
+                plan: [(.syncgate, 40), (.syncgate, 10), (.classic(sleep: 10), 10), (.patientClassic(sleep: 10), 10)])
     }
 }
 

@@ -10,12 +10,15 @@ enum Method: Hashable {
     case failover
     /// keepalived's notify scripts as they are often written: `SLAVEOF …; sleep N; SLAVEOF NO ONE`.
     case classic(sleep: Int)
+    /// The same, but the old master is left alone until the new one is promoted: what the sleep by itself does.
+    case patientClassic(sleep: Int)
 
     var name: String {
         switch self {
         case .syncgate: "syncgate promote"
         case .failover: "FAILOVER TO"
         case .classic(let seconds): "classic, sleep \(seconds)"
+        case .patientClassic(let seconds): "classic, sleep \(seconds), no notify_backup"
         }
     }
 }
@@ -87,25 +90,26 @@ struct Roles {
             try await RedisPair.send(["FAILOVER", "TO", "127.0.0.1", "\(new.port)"], to: old)
             try await waitForMaster()
         case .classic(let seconds):
-            try await classic(sleep: seconds, load)
+            try await classic(sleep: seconds, load, demotingFirst: true)
+        case .patientClassic(let seconds):
+            try await classic(sleep: seconds, load, demotingFirst: false)
         }
         return nil
     }
 
     /// The address moves at once; notify_backup runs on the old master and notify_master on the new one, side by side.
-    private func classic(sleep seconds: Int, _ load: WriteLoad) async throws {
-        let backup = try await old.connection()
+    private func classic(sleep seconds: Int, _ load: WriteLoad, demotingFirst: Bool) async throws {
         let master = try await new.connection()
         // The port that the replica knows its master by: a proxy's, where there is one.
         let followed = Int(try await RedisPair.info(new)["master_port"] ?? "") ?? old.port
         load.moveAddress(to: 1)
         // notify_master: a no-op while it follows that one already.
         try await master.slaveOf(host: "127.0.0.1", port: followed, timeout: .seconds(5))
-        try await backup.slaveOf(host: "127.0.0.1", port: new.port, timeout: .seconds(5))
-        await backup.close()
+        if demotingFirst { try await RedisPair.send(["SLAVEOF", "127.0.0.1", "\(new.port)"], to: old) }
         try await Task.sleep(for: .seconds(seconds))
         _ = try await master.send(["SLAVEOF", "NO", "ONE"], timeout: .seconds(60))
         await master.close()
+        if !demotingFirst { try await RedisPair.send(["SLAVEOF", "127.0.0.1", "\(new.port)"], to: old) }
     }
 
     private func waitForMaster() async throws {

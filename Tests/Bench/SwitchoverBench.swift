@@ -24,7 +24,8 @@ struct SwitchoverBench {
         var gate = Table(
             title: "From \"the replica has applied the target\" to \"SLAVEOF NO ONE is sent\"",
             note:
-                "ms. From the first reading that showed it (sent), and from the last that did not: the truth is between.",
+                "ms. From the first reading that showed it, and (bound) from the last that did not: the truth is between. "
+                + "Fence: from raising it to the promotion.",
             columns: [
                 "redis", "runs", "median", "p99", "max", "bound median", "bound p99", "bound max", "fence median",
                 "fence max",
