@@ -60,10 +60,10 @@ public struct DemotionRun: Sendable {
         }
         defer { withExtendedLifetime(lock) {} }
         let (ours, theirs): (ReplicationInfo, ReplicationInfo)
-        do throws(ServerTrouble) { ours = try await local.observe().info } catch {
+        do throws(ServerTrouble) { ours = try await local.observePatiently().info } catch {
             return failure("the local server \(options.local.url): \(error)", error)
         }
-        do throws(ServerTrouble) { theirs = try await peer.observe().info } catch {
+        do throws(ServerTrouble) { theirs = try await peer.observePatiently().info } catch {
             return failure("the peer \(options.peer.url): \(error)", error)
         }
         for (name, endpoint, info) in [("local server", options.local, ours), ("peer", options.peer, theirs)]
@@ -289,8 +289,7 @@ public struct DemotionRun: Sendable {
     }
 
     private func failure(_ reason: String, _ trouble: ServerTrouble) -> OperationReport {
-        if case .unusable = trouble { return report(.failed, .usage, reason) }
-        return report(.failed, .unreachable, reason)
+        report(.failed, trouble.contact == nil ? .usage : .unreachable, reason)
     }
 
     private func report(

@@ -69,7 +69,7 @@ public actor LagRun {
     private func read(_ server: Server, _ endpoint: Endpoint) async throws(Failure) -> Observation {
         let observation: Observation
         do throws(ServerTrouble) { observation = try await server.observe() } catch {
-            if case .unusable(let reason) = error { throw .unsuitable("\(endpoint.url)", reason: reason) }
+            if error.contact == nil { throw .unsuitable("\(endpoint.url)", reason: "\(error)") }
             throw .unreachable("\(endpoint.url)", reason: "\(error)")
         }
         if observation.info.server?.mode == .cluster {

@@ -41,14 +41,14 @@ extension MasterFence {
             try await restorePassword(of: fenced, entry: entry)
             return try await fenced.observe().info.masterLink == nil
         } catch {
-            guard case .unusable = error, !entry.previousPassword.isEmpty else { throw error }
+            guard case .lockedOut = error, !entry.previousPassword.isEmpty else { throw error }
         }
         // The former password holds: the fence is not up. What may be under way is cut off; then one more look.
         endpoint.url.password = entry.previousPassword
         let former = Server(endpoint, timeout: .seconds(1))
         try await endFencingConnection(of: former, entry: entry)
         do throws(ServerTrouble) { try await restorePassword(of: fenced, entry: entry) } catch {
-            guard case .unusable = error else { throw error }
+            guard case .lockedOut = error else { throw error }
         }
         return try await former.observe().info.masterLink == nil
     }

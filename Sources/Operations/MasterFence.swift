@@ -67,7 +67,7 @@ actor MasterFence {
                 }
             } catch {
                 // Nothing was sent yet that raises it.
-                if case .unusable(let reason) = error { return .lockedOut(reason) }
+                if case .lockedOut(let reason) = error { return .lockedOut(reason) }
                 return .lost(error)
             }
             let password = entry?.fencePassword ?? ""
@@ -103,7 +103,7 @@ actor MasterFence {
         let settings = try await master.perform([["CONFIG", "GET", "requirepass"]], isRepeatable: true)
         guard case .success(.array(let pair)) = settings[0], pair.count == 2, let previous = pair[1].text else {
             if case .failure(.server(let error)) = settings[0] {
-                if error.code == .noAuth { throw .unusable("\(error)") }
+                if error.code == .noAuth { throw .lockedOut("\(error)") }
                 return "CONFIG GET requirepass: \(error)"
             }
             return "CONFIG GET requirepass gives no value"

@@ -34,13 +34,15 @@ struct PromotionLoop: Sendable {
         var events: [Promotion.Event] = []
     }
 
-    func run(_ request: Promotion.Request) async -> OperationReport {
+    /// Runs to the end. `first` is the first reading of the master, if it could be read: from then on it counts as seen.
+    func run(_ request: Promotion.Request, first: Observation?) async -> OperationReport {
         if follow == nil, !request.keepMaster {
             return await run.usageError(
                 "how the old master reaches \(run.options.local.url) is not known; use --announce")
         }
         var progress = Progress(promotion: Promotion(request))
         var actions = progress.promotion.start(now: .now)
+        if let first { actions += progress.promotion.handle(.gate(.master(first)), now: .now) }
         while true {
             for action in actions {
                 if run.options.isDryRun, let report = await dryRun(action, progress) { return report }
@@ -118,11 +120,16 @@ struct PromotionLoop: Sendable {
                 report(reading, &progress)
             }
         }
-        report(local: await Self.read(run.local, section: "replication"), &progress)
+        report(local: await Self.read(run.local, isBrief: true), &progress)
     }
 
-    private static func read(_ server: Server, section: String? = nil) async -> Result<Observation, ServerTrouble> {
-        do throws(ServerTrouble) { return .success(try await server.observe(section)) } catch { return .failure(error) }
+    /// `INFO`, or just what the gate reads while it waits.
+    private static func read(_ server: Server, isBrief: Bool = false) async -> Result<Observation, ServerTrouble> {
+        do throws(ServerTrouble) {
+            return .success(isBrief ? try await server.observe("replication", "server") : try await server.observe())
+        } catch {
+            return .failure(error)
+        }
     }
 
     private func report(_ reading: Result<Observation, ServerTrouble>, _ progress: inout Progress) {
@@ -268,7 +275,7 @@ struct PromotionLoop: Sendable {
     private func isLinkUp(from replica: Server) async -> Bool {
         let end = ContinuousClock.now + Self.linkDoubt
         while ContinuousClock.now < end {
-            guard case .success(let observation) = await Self.read(replica, section: "replication"),
+            guard case .success(let observation) = await Self.read(replica, isBrief: true),
                 observation.info.masterLink?.isUp == true
             else { return false }
             await wait(.milliseconds(5), until: nil)
@@ -282,7 +289,7 @@ struct PromotionLoop: Sendable {
         // From Redis 7 on it may have been up when the peer died, and takes a moment to notice.
         await wait(.milliseconds(20), until: nil)
         while ContinuousClock.now < end {
-            guard case .success(let observation) = await Self.read(replica, section: "replication"),
+            guard case .success(let observation) = await Self.read(replica, isBrief: true),
                 let link = observation.info.masterLink
             else { return false }
             if link.isUp || link.fullResync != nil { return true }

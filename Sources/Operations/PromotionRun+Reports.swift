@@ -55,8 +55,7 @@ extension PromotionRun {
     func usageError(_ reason: String) async -> OperationReport { await report(.failed, .usage, reason) }
 
     func failure(_ reason: String, trouble: ServerTrouble) async -> OperationReport {
-        if case .unusable = trouble { return await report(.failed, .usage, reason) }
-        return await report(.failed, .unreachable, reason)
+        await report(.failed, trouble.contact == nil ? .usage : .unreachable, reason)
     }
 }
 

@@ -70,7 +70,7 @@ public struct PromotionRun: Sendable {
         defer { withExtendedLifetime(lock) {} }
         let observation: Observation
         do throws(ServerTrouble) {
-            observation = try await local.observe()
+            observation = try await local.observePatiently()
         } catch {
             return await failure("the local server \(options.local.url): \(error)", trouble: error)
         }
@@ -93,10 +93,11 @@ public struct PromotionRun: Sendable {
     private func promote(
         from master: Server, at endpoint: Endpoint, local info: ReplicationInfo, resumed: String?
     ) async -> OperationReport {
-        var known: ReplicationInfo?
-        do throws(ServerTrouble) { known = try await master.observe().info } catch {
+        var first: Observation?
+        do throws(ServerTrouble) { first = try await master.observePatiently() } catch {
             recorder.record("master_unreachable", "the master \(endpoint.url): \(error)")
         }
+        let known = first?.info
         if let known {
             if let report = await unsuitable("master", endpoint, known) { return report }
             if let id = known.server?.runID, id == info.server?.runID {
@@ -115,7 +116,7 @@ public struct PromotionRun: Sendable {
             force: options.force, listedAs: announced.listedAs, resumedMaster: resumed)
         let request = Promotion.Request(policy: policy, keepMaster: options.keepMaster)
         let loop = PromotionLoop(run: self, master: master, endpoint: endpoint, follow: announced.target)
-        return await loop.run(request)
+        return await loop.run(request, first: first)
     }
 
     /// Whether the address that the local server follows answers, be it with an error.

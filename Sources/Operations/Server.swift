@@ -24,22 +24,25 @@ public enum ServerTrouble: Error, Sendable, Equatable, CustomStringConvertible {
     case silent(String)
     /// It answers, and does not do what is asked: the reason.
     case unusable(String)
+    /// It wants a password, or another one: a wrong one of ours, or another run's fence.
+    case lockedOut(String)
 
     /// Sorts an error of the connection by what it says about the server's life (REDIS-FACTS section 8).
     init(_ error: RedisError) {
         switch error {
         case .refused: self = .dead
         case .unreachable, .connectTimedOut, .timedOut, .closed: self = .silent("\(error)")
+        case .server(let reply) where reply.code == .noAuth || reply.code == .wrongPass: self = .lockedOut("\(error)")
         case .tls, .protocolViolation, .server: self = .unusable("\(error)")
         }
     }
 
-    /// What the gate is told; `nil` for `unusable`.
+    /// What the gate is told; `nil` for a server that answers.
     var contact: SyncGate.Contact? {
         switch self {
         case .dead: .dead
         case .silent: .silent
-        case .unusable: nil
+        case .unusable, .lockedOut: nil
         }
     }
 
@@ -47,7 +50,7 @@ public enum ServerTrouble: Error, Sendable, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .dead: "connection refused: no server listens there"
-        case .silent(let reason), .unusable(let reason): reason
+        case .silent(let reason), .unusable(let reason), .lockedOut(let reason): reason
         }
     }
 }
@@ -77,12 +80,35 @@ actor Server {
     /// Uses another password from the next connection on.
     func usePassword(_ password: String?) { endpoint.url.password = password }
 
-    /// Reads `INFO`, or one section of it.
-    func observe(_ section: String? = nil) async throws(ServerTrouble) -> Observation {
+    /// Reads `INFO`, or some sections of it, in one write.
+    func observe(_ sections: String...) async throws(ServerTrouble) -> Observation {
         let at = ContinuousClock.now
-        let outcomes = try await perform([["INFO"] + (section.map { [$0] } ?? [])], isRepeatable: true)
-        return try Self.observation(outcomes[0], at: at)
+        let commands = sections.isEmpty ? [["INFO"]] : sections.map { ["INFO", $0] }
+        var text = ""
+        for outcome in try await perform(commands, isRepeatable: true) {
+            switch outcome {
+            case .success(let reply): text += reply.text ?? ""
+            case .failure(let error): throw ServerTrouble(error)
+            }
+        }
+        return try Self.observation(text, at: at)
     }
+
+    /// As `observe()`, for the first look: where a password is wanted, asks again for a moment, because another run's
+    /// fence would be gone then.
+    func observePatiently() async throws(ServerTrouble) -> Observation {
+        let end = ContinuousClock.now + Self.fencePatience
+        while true {
+            do throws(ServerTrouble) { return try await observe() } catch {
+                guard case .lockedOut = error, ContinuousClock.now < end else { throw error }
+                connection = nil
+            }
+            do { try await Task.sleep(for: .milliseconds(20)) } catch { return try await observe() }
+        }
+    }
+
+    /// Longer than another run needs from fence to release when its replica has caught up.
+    private static let fencePatience: Duration = .seconds(1)
 
     /// Reads an INFO reply.
     static func observation(
@@ -90,12 +116,13 @@ actor Server {
     ) throws(ServerTrouble) -> Observation {
         switch outcome {
         case .failure(let error): throw ServerTrouble(error)
-        case .success(let reply):
-            do throws(ReplicationInfoError) {
-                return Observation(try ReplicationInfo(parsing: reply.text ?? ""), at: at)
-            } catch {
-                throw .unusable("\(error)")
-            }
+        case .success(let reply): return try observation(reply.text ?? "", at: at)
+        }
+    }
+
+    private static func observation(_ text: String, at: Instant) throws(ServerTrouble) -> Observation {
+        do throws(ReplicationInfoError) { return Observation(try ReplicationInfo(parsing: text), at: at) } catch {
+            throw .unusable("\(error)")
         }
     }
 

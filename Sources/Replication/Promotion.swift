@@ -118,6 +118,8 @@ public struct Promotion: Sendable, Equatable {
     /// The state.
     public private(set) var state: State
     private let request: Request
+    /// The local server's `run_id` when it was first read: one that was restarted is another.
+    private var localRunID: String?
 
     /// Makes a sequence that waits for `.gate(.requested(…))`, which `start` gives.
     public init(_ request: Request) {
@@ -148,12 +150,16 @@ public struct Promotion: Sendable, Equatable {
         return actions
     }
 
-    private func gating(_ gate: SyncGate, _ event: Event, _ now: Instant) -> (State, [Action]) {
+    private mutating func gating(_ gate: SyncGate, _ event: Event, _ now: Instant) -> (State, [Action]) {
         if case .localLost(let contact) = event {
             let failure: Failure = contact == .dead ? .localDied : .localSilent(masterDemoted: false)
             return finish(.failed(failure), after: [.releaseFence])
         }
         guard case .gate(let gateEvent) = event else { return (.gating(gate), []) }
+        if case .replica(let observation) = gateEvent, let id = observation.info.server?.runID {
+            if let first = localRunID, first != id { return finish(.failed(.localDied), after: [.releaseFence]) }
+            localRunID = id
+        }
         if case .replica(let observation) = gateEvent, observation.info.masterLink == nil {
             // Somebody else promoted it: the peer's own run, or the operator.
             return finish(.alreadyMaster, after: [.releaseFence])

@@ -14,6 +14,8 @@ enum GateTiming {
     static let reach: Duration = .milliseconds(200)
     /// …or when it is no more bytes behind than this.
     static let reachBytes: Int64 = 64 * 1024
+    /// How long the last look behind the fence may take when the lag is accepted anyway.
+    static let lastLook: Duration = .milliseconds(100)
     /// How long a lost master's stream may go on arriving.
     static let drainLimit: Duration = .seconds(1)
     /// A stream in which nothing arrived for this long has ended.
@@ -37,17 +39,17 @@ extension SyncGate {
         switch event {
         case .master(let observation):
             attempt.master = observation
-            attempt.isMasterSilent = false
+            attempt.trouble = nil
             return (.approaching(attempt), [])
         case .masterUnreachable(.silent) where attempt.master != nil:
             // It answered before: it has the rest of the time to come back.
-            attempt.isMasterSilent = true
+            attempt.trouble = .contactLost
             return (.approaching(attempt), [])
         case .masterUnreachable(let contact):
             return (drain(attempt, contact, now), [])
-        case .masterUnusable where attempt.master != nil && !attempt.policy.force:
+        case .masterUnusable(let reason) where attempt.master != nil && !attempt.policy.force:
             // It let us in before: another run's fence keeps us out, and will be gone in a moment.
-            attempt.isMasterSilent = true
+            attempt.trouble = .masterUnusable(reason: reason)
             return (.approaching(attempt), [])
         case .masterUnusable(let reason):
             let refusal = Refusal.masterUnusable(reason: reason)
@@ -56,9 +58,10 @@ extension SyncGate {
             attempt.firstReplica = attempt.firstReplica ?? observation
             attempt.replica = observation
             return judge(attempt, now)
-        case .deadlineReached where attempt.isMasterSilent:
-            guard accepts(.contactLost, attempt.policy) else { return refuse(.contactLost) }
-            return (drain(attempt, .silent, overriding: .contactLost, now), [.sample(.replica, after: .zero)])
+        case .deadlineReached where attempt.trouble != nil:
+            let trouble = attempt.trouble ?? .contactLost
+            guard accepts(trouble, attempt.policy) else { return refuse(trouble) }
+            return (drain(attempt, .silent, overriding: trouble, now), [.sample(.replica, after: .zero)])
         case .deadlineReached:
             return overrideOrRefuse(attempt.obstacle ?? .lag(bytes: lag(attempt) ?? 0), attempt, now)
         case .aborted:
@@ -82,7 +85,7 @@ extension SyncGate {
     private static func judge(_ attempt: Attempt, _ now: Instant) -> Step {
         var attempt = attempt
         let again = Action.sample(.both, after: GateTiming.approachInterval)
-        guard let master = attempt.master, let replica = attempt.replica, !attempt.isMasterSilent else {
+        guard let master = attempt.master, let replica = attempt.replica, attempt.trouble == nil else {
             return (.approaching(attempt), [again])
         }
         if let step = resume(attempt, master, replica, now) { return step }
@@ -145,6 +148,12 @@ extension SyncGate {
             }
             attempt.master = observation
             let target = Target(observation: observation, fence: fence, fencedUntil: until)
+            if case .lag = refusal {
+                // One more look, behind the fence: the loss is what is missing now.
+                return (
+                    .waiting(attempt, target, deadline: now + GateTiming.lastLook), [.sample(.replica, after: .zero)]
+                )
+            }
             if let refusal { return openOverriding(refusal, attempt, target: target, contact: .answering, now) }
             return (.waiting(attempt, target, deadline: deadline), [.sample(.replica, after: .zero)])
         case .fenceFailed(let reason):
@@ -158,9 +167,9 @@ extension SyncGate {
             return (draining, [.sample(.replica, after: .zero)])
         case .masterUnreachable(let contact):
             return (drain(attempt, contact, overriding: refusal, now), [.sample(.replica, after: .zero)])
-        case .masterUnusable:
+        case .masterUnusable(let reason):
             // Another run's fence was quicker and keeps us out: look again until it is gone.
-            attempt.isMasterSilent = true
+            attempt.trouble = .masterUnusable(reason: reason)
             return (.approaching(attempt), [.releaseFence, .sample(.both, after: GateTiming.approachInterval)])
         case .aborted:
             return refuse(.aborted, releasing: true)

@@ -87,7 +87,8 @@ public struct SyncGate: Sendable, Equatable {
         var firstReplica: Observation?
         var replica: Observation?
         var obstacle: Refusal?
-        var isMasterSilent = false
+        /// Why the master, which answered before, does not now.
+        var trouble: Refusal?
         var deadline: Instant { startedAt + policy.timeout }
     }
 

@@ -33,12 +33,12 @@ struct RootCommand: AsyncParsableCommand {
         } catch let code as ExitCode {
             flushAndExit(code.rawValue)
         } catch {
-            let text = arguments.redacted(fullMessage(for: error))
             if exitCode(for: error) == .success {
-                print(text)
+                print(fullMessage(for: error))
                 flushAndExit(0)
             }
-            Output.error(text)
+            // One line, for logs; the usage is a --help away.
+            Output.error("syncgate: \(arguments.redacted(message(for: error))); see 'syncgate --help'")
             flushAndExit(arguments.isNagios ? 3 : 2)
         }
     }

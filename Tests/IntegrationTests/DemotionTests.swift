@@ -36,8 +36,10 @@ struct DemotionTests {
             async let master = pair.promote()
             let outcomes = try await (backup, master)
             await load.waitForWrites(100)
-            #expect(outcomes.0.exitCode == 0, "\(outcomes.0.output) \(outcomes.0.errors)")
-            #expect(outcomes.1.exitCode == 0, "\(outcomes.1.output) \(outcomes.1.errors)")
+            // Before Redis 6.2 one run's fence may throw the other one out, which then says so; the pair is in order.
+            let codes = [outcomes.0.exitCode, outcomes.1.exitCode]
+            #expect(codes.contains(0), "\(outcomes.0.errors) \(outcomes.1.errors)")
+            #expect(version < .v6_2 || codes == [0, 0], "\(outcomes.0.errors) \(outcomes.1.errors)")
             #expect(try await load.stop(lookingAt: pair.replica.url).lost == [])
             try await pair.expectRolesSwapped()
         }

@@ -46,6 +46,24 @@ struct PromotionGatingTests {
         }
     }
 
+    @Test("the local server was restarted, as a master: it is another server, and has not been promoted")
+    func localRestarted() {
+        var promotion = Promotion.waiting()
+        let restarted = seen(masterInfo(runID: "dddd"), at: 6)
+        let failure = Promotion.Outcome.failed(.localDied)
+        let actions = promotion.handle(.gate(.replica(restarted)), now: at(7))
+        #expect(actions == [.releaseFence, .finish(failure)])
+    }
+
+    @Test("the master was restarted behind the fence: it is parked before the local server is promoted")
+    func masterRestarted() {
+        var promotion = Promotion.waiting()
+        _ = promotion.handle(.gate(.masterUnreachable(.restarted)), now: at(10))
+        let actions = promotion.handle(.gate(.replica(seen(replicaInfo(isUp: false), at: 11))), now: at(12))
+        #expect(actions == [.demoteMaster(.park)])
+        #expect(promotion.handle(.masterDemoted(offset: 0), now: at(13)) == [.promoteLocal])
+    }
+
     @Test("the local server is lost: nothing was demoted yet, and no fence is left behind")
     func localLost() {
         for promotion in [Promotion(.init(policy: policy())), .started(), .fencing(), .waiting()] {

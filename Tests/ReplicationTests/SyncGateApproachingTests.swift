@@ -161,15 +161,25 @@ struct SyncGateApproachingTests {
         }
     }
 
-    @Test("approaching: a master that cannot be asked is refused; force drains it as one that lives")
+    @Test("approaching: a master that cannot be asked from the start is refused; force drains it as one that lives")
     func unusable() {
-        var gate = Gate.approaching()
-        #expect(gate.handle(.masterUnusable("NOAUTH"), now: at(20)) == [.refuse(.masterUnusable(reason: "NOAUTH"))])
-        var patient = Gate.approaching(policy(onTimeout: .promote))
-        #expect(patient.handle(.masterUnusable("BUSY"), now: at(20)) == [.refuse(.masterUnusable(reason: "BUSY"))])
+        for policy in [policy(), policy(onTimeout: .promote)] {
+            var gate = Gate.requested(policy)
+            #expect(gate.handle(.masterUnusable("NOAUTH"), now: at(2)) == [.refuse(.masterUnusable(reason: "NOAUTH"))])
+        }
         var forced = Gate.approaching(policy(force: true))
         #expect(forced.handle(.masterUnusable("NOAUTH"), now: at(20)) == [])
         #expect(forced.stateName == "draining")
+    }
+
+    @Test("approaching: a master that let us in before may be behind another run's fence, for a while")
+    func lockedOut() {
+        var gate = Gate.approaching(policy(onTimeout: .promote))
+        #expect(gate.handle(.masterUnusable("NOAUTH"), now: at(20)) == [])
+        let again = Gate.Action.sample(.both, after: .milliseconds(10))
+        #expect(gate.handle(.replica(seen(replicaInfo(applied: 900), at: 21)), now: at(22)) == [again])
+        #expect(gate.stateName == "approaching")
+        #expect(gate.handle(.deadlineReached, now: at(10_000)) == [.refuse(.masterUnusable(reason: "NOAUTH"))])
     }
 
     @Test("approaching: a signal ends it; nothing is fenced yet")

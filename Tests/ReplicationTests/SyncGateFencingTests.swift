@@ -29,17 +29,26 @@ struct SyncGateFencingTests {
         #expect(gate == before)
     }
 
-    private static let restarted = Refusal.fenceFailed(reason: "the master was restarted or demoted meanwhile")
+    private static let restarted = Refusal.fenceFailed(reason: "the master was restarted meanwhile")
 
-    @Test("behind the fence stands another server, or a replica")
+    @Test("behind the fence stands another server")
     func restarted() {
-        let others = [masterInfo(runID: "cccc"), replicaInfo(runID: masterRunID)]
-        for info in others {
-            for policy in [policy(), policy(onTimeout: .promote), policy(force: true)] {
-                var gate = Gate.fencing(policy)
-                let actions = gate.handle(.fenced(seen(info, at: 4), .password, until: at(6000)), now: at(5))
-                #expect(actions == [.releaseFence, .refuse(Self.restarted)])
-            }
+        for policy in [policy(), policy(onTimeout: .promote), policy(force: true)] {
+            var gate = Gate.fencing(policy)
+            let other = seen(masterInfo(runID: "cccc"), at: 4)
+            let actions = gate.handle(.fenced(other, .password, until: at(6000)), now: at(5))
+            #expect(actions == [.releaseFence, .refuse(Self.restarted)])
+        }
+    }
+
+    @Test("behind the fence stands a replica: another run was quicker, and there is something new to see")
+    func demotedMeanwhile() {
+        for policy in [policy(), policy(onTimeout: .promote), policy(force: true)] {
+            var gate = Gate.fencing(policy)
+            let demoted = seen(replicaInfo(runID: masterRunID), at: 4)
+            let actions = gate.handle(.fenced(demoted, .password, until: at(6000)), now: at(5))
+            #expect(actions == [.releaseFence, .sample(.both, after: .milliseconds(10))])
+            #expect(gate.stateName == "approaching")
         }
     }
 
@@ -90,11 +99,13 @@ struct SyncGateFencingTests {
         #expect(limited.handle(end, now: at(12)) == [.releaseFence, .refuse(refusal)])
     }
 
-    @Test("the master lives and does not let us: what is perhaps raised is undone")
+    @Test("the master does not let us in any more: another run's fence was quicker")
     func unusable() {
         var gate = Gate.fencing()
-        let refusal = Refusal.masterUnusable(reason: "BUSY")
-        #expect(gate.handle(.masterUnusable("BUSY"), now: at(10)) == [.releaseFence, .refuse(refusal)])
+        let actions = gate.handle(.masterUnusable("NOAUTH"), now: at(10))
+        #expect(actions == [.releaseFence, .sample(.both, after: .milliseconds(10))])
+        #expect(gate.stateName == "approaching")
+        #expect(gate.handle(.deadlineReached, now: at(10_000)) == [.refuse(.masterUnusable(reason: "NOAUTH"))])
     }
 
     @Test("a signal")
@@ -113,21 +124,38 @@ struct SyncGateFencingTests {
 
     private static let farTarget = seen(masterInfo(offset: 200_001_014), at: 10_001)
 
-    @Test("overriding: nothing is waited for; the loss is what the fenced master has more")
+    @Test("overriding lag: one more look behind the fence; the loss is what is missing then")
     func overriding() {
         var gate = lastMoment()
         let actions = gate.handle(.fenced(Self.farTarget, .password, until: at(11_000)), now: at(10_002))
+        #expect(actions == [.sample(.replica, after: .zero)])
+        #expect(gate.deadline == at(10_102))
+        let again = Gate.Action.sample(.replica, after: .milliseconds(1))
+        #expect(gate.handle(.replica(seen(replicaInfo(applied: 1500), at: 10_003)), now: at(10_004)) == [again])
         let opening = Gate.Opening(
-            evidence: evidence(target: 200_001_014, applied: 1000, fence: .password, waited: 0),
-            loss: .exact(bytes: 200_000_014), master: .answering, overridden: .lag(bytes: 200_000_000),
+            evidence: evidence(target: 200_001_014, applied: 1500, fence: .password, waited: 2),
+            loss: .exact(bytes: 199_999_514), master: .answering, overridden: .lag(bytes: 199_999_514),
             fencedUntil: at(11_000))
-        #expect(actions == [.open(opening)])
+        #expect(gate.handle(.deadlineReached, now: at(10_102)) == [.open(opening)])
+    }
+
+    @Test("overriding lag: nothing is missing behind the fence, so nothing is lost")
+    func overridingCaughtUp() {
+        var gate = lastMoment()
+        _ = gate.handle(.fenced(Self.farTarget, .clientPause, until: at(11_000)), now: at(10_002))
+        let opening = Gate.Opening(
+            evidence: evidence(target: 200_001_014, applied: 200_001_014, fence: .clientPause, waited: 2),
+            loss: .none, master: .answering, fencedUntil: at(11_000))
+        let caughtUp = seen(replicaInfo(applied: 200_001_014), at: 10_003)
+        #expect(gate.handle(.replica(caughtUp), now: at(10_004)) == [.open(opening)])
     }
 
     @Test("overriding: up to the limit and not a byte further", arguments: [200_000_013, 200_000_014] as [Int64])
     func overridingLimit(limit: Int64) {
         var gate = lastMoment(policy(onTimeout: .promote, maxLossBytes: limit))
-        let actions = gate.handle(.fenced(Self.farTarget, .clientPause, until: at(11_000)), now: at(10_002))
+        _ = gate.handle(.fenced(Self.farTarget, .clientPause, until: at(11_000)), now: at(10_002))
+        _ = gate.handle(.replica(seen(replicaInfo(applied: 1000), at: 10_003)), now: at(10_004))
+        let actions = gate.handle(.deadlineReached, now: at(10_102))
         guard limit == 200_000_013 else {
             return #expect(gate.stateName == "open", "\(actions)")
         }

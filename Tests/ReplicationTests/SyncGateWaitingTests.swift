@@ -116,6 +116,19 @@ struct SyncGateWaitingTests {
         #expect(gate.deadline == at(1010))
     }
 
+    @Test("the master is restarted and has forgotten the fence: opened with an unknown loss, to be parked")
+    func restarted() {
+        var gate = Gate.waiting()
+        #expect(gate.handle(.masterUnreachable(.restarted), now: at(10)) == [.sample(.replica, after: .zero)])
+        let actions = gate.handle(.replica(seen(replicaInfo(applied: 1000, isUp: false), at: 11)), now: at(12))
+        guard case .open(let opening) = actions.first, actions.count == 1 else {
+            Issue.record("\(actions)")
+            return
+        }
+        #expect(opening.loss == .unknown(.masterRestarted))
+        #expect(opening.master == .restarted)
+    }
+
     @Test("a signal")
     func aborted() {
         var gate = Gate.waiting()
