@@ -10,6 +10,29 @@ enum OnTimeoutArgument: String, ExpressibleByArgument, CaseIterable {
     var policy: SyncGate.Policy.OnTimeout { self == .promote ? .promote : .refuse }
 }
 
+/// How `promote` and `demote` are executed and what they print.
+struct ExecutionOptions: ParsableArguments {
+    @Flag(help: "Show what would happen, and change nothing.")
+    var dryRun = false
+
+    @Option(help: "Output format.")
+    var format = OperationFormat.pretty
+
+    @Option(
+        help: ArgumentHelp(
+            "Where a fence that does not expire by itself is journaled (Redis before 6.2).", valueName: "folder"))
+    var stateDir: String?
+
+    /// Runs it with its steps printed as they happen, then prints the report; a signal stops it in an orderly way.
+    func perform(_ run: (@escaping @Sendable (Step) -> Void) async -> OperationReport) async throws {
+        StopSignal.watch()
+        let printer = StepPrinter(isSilent: format == .json)
+        let report = await run(printer.report)
+        await printer.finish()
+        try OperationOutput(format: format).finish(report)
+    }
+}
+
 /// `syncgate promote`.
 struct PromoteCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -48,16 +71,8 @@ struct PromoteCommand: AsyncParsableCommand {
         help: ArgumentHelp("The local server's address as the old master reaches it.", valueName: "host:port"))
     var announce: HostPortArgument?
 
-    @Flag(help: "Show what would happen, and change nothing.")
-    var dryRun = false
-
-    @Option(help: "Output format.")
-    var format = OperationFormat.pretty
-
-    @Option(
-        help: ArgumentHelp(
-            "Where a fence that does not expire by itself is journaled (Redis before 6.2).", valueName: "folder"))
-    var stateDir: String?
+    @OptionGroup
+    var execution: ExecutionOptions
 
     @OptionGroup(title: "Connection options")
     var connection: ConnectionOptions
@@ -73,14 +88,10 @@ struct PromoteCommand: AsyncParsableCommand {
         options.force = force
         options.keepMaster = keepMaster
         options.announce = announce.map { ($0.host, $0.port) }
-        options.isDryRun = dryRun
-        options.stateDirectory = stateDir
+        options.isDryRun = execution.dryRun
+        options.stateDirectory = execution.stateDir
         options.isStopping = { StopSignal.isReceived }
-        StopSignal.watch()
-        let printer = StepPrinter(isSilent: format == .json)
-        let report = await PromotionRun(options, report: printer.report).run()
-        await printer.finish()
-        try OperationOutput(format: format).finish(report)
+        try await execution.perform { [options] report in await PromotionRun(options, report: report).run() }
     }
 }
 
@@ -106,16 +117,8 @@ struct DemoteCommand: AsyncParsableCommand {
     @Flag(help: "Follow although local writes are discarded; says how many.")
     var force = false
 
-    @Flag(help: "Show what would happen, and change nothing.")
-    var dryRun = false
-
-    @Option(help: "Output format.")
-    var format = OperationFormat.pretty
-
-    @Option(
-        help: ArgumentHelp(
-            "Where a fence that does not expire by itself is journaled (Redis before 6.2).", valueName: "folder"))
-    var stateDir: String?
+    @OptionGroup
+    var execution: ExecutionOptions
 
     @OptionGroup(title: "Connection options")
     var connection: ConnectionOptions
@@ -127,13 +130,9 @@ struct DemoteCommand: AsyncParsableCommand {
         options.timeout = timeout.duration
         options.connectTimeout = connection.connectTimeout.duration
         options.force = force
-        options.isDryRun = dryRun
-        options.stateDirectory = stateDir
+        options.isDryRun = execution.dryRun
+        options.stateDirectory = execution.stateDir
         options.isStopping = { StopSignal.isReceived }
-        StopSignal.watch()
-        let printer = StepPrinter(isSilent: format == .json)
-        let report = await DemotionRun(options, report: printer.report).run()
-        await printer.finish()
-        try OperationOutput(format: format).finish(report)
+        try await execution.perform { [options] report in await DemotionRun(options, report: report).run() }
     }
 }
