@@ -208,10 +208,11 @@ struct PromotionLoop: Sendable {
         var trouble = ServerTrouble.silent("no answer")
         for attempt in 0..<2 {
             do throws(ServerTrouble) {
-                if attempt > 0, let link = try await master.observe("replication").info.masterLink,
-                    link.host == target.0, link.port == target.1
+                let isRetry = attempt > 0
+                if isRetry, let link = try await master.observe().info.masterLink, link.host == target.0,
+                    link.port == target.1
                 {
-                    return demoted(demotion, target, try await master.observe("replication").info)
+                    return demoted(demotion, target, offset: nil)
                 }
                 if demotion == .follow, await fence.isConnectionNew(), let id = fenced?.server?.runID,
                     try await master.observe().info.server?.runID != id
@@ -223,7 +224,9 @@ struct PromotionLoop: Sendable {
                     ["INFO", "replication"], ["SLAVEOF", target.0, String(target.1)],
                 ])
                 if case .failure(let error) = outcomes[1] { return .masterRefused("\(error)") }
-                return demoted(demotion, target, try Server.observation(outcomes[0], at: sentAt).info)
+                let before = try Server.observation(outcomes[0], at: sentAt).info
+                return demoted(
+                    demotion, target, offset: before.masterLink == nil ? before.masterReplicationOffset : nil)
             } catch {
                 trouble = error
             }
@@ -235,14 +238,14 @@ struct PromotionLoop: Sendable {
     }
 
     private func demoted(
-        _ demotion: Promotion.Demotion, _ target: (String, Int), _ info: ReplicationInfo
+        _ demotion: Promotion.Demotion, _ target: (String, Int), offset: Int64?
     ) -> Promotion.Event {
         let what =
             demotion == .follow
             ? "the old master \(endpoint.url) follows \(target.0):\(target.1), read-only from now on"
             : "the old master \(endpoint.url) is read-only and keeps its data set"
         run.recorder.record("demoted", what)
-        return .masterDemoted(offset: info.dataOffset)
+        return .masterDemoted(offset: offset)
     }
 
     /// `SLAVEOF NO ONE`; where the reply is lost, the role tells whether it was executed.
@@ -305,6 +308,12 @@ struct PromotionLoop: Sendable {
     }
 
     private func restoreMaster() async {
+        // Another run may have promoted the local server while we gave up: two masters would be worse than a refusal.
+        if case .success(let local) = await Self.read(run.local, isBrief: true), local.info.masterLink == nil {
+            run.recorder.record(
+                "not_restored", "\(run.options.local.url) is master by now; \(endpoint.url) stays its replica")
+            return
+        }
         do throws(ServerTrouble) {
             let outcomes = try await master.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true)
             if case .failure(let error) = outcomes[0] { throw .unusable("\(error)") }

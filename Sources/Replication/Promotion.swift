@@ -71,8 +71,9 @@ public struct Promotion: Sendable, Equatable {
     public enum Event: Sendable, Equatable {
         /// For the gate.
         case gate(SyncGate.Event)
-        /// The old master was demoted; its offset was read in the same write, just before.
-        case masterDemoted(offset: Int64)
+        /// The old master was demoted; its offset as a master was read in the same write, just before. `nil` when it was
+        /// a replica already: another run was quicker, and what it holds since comes from its new master.
+        case masterDemoted(offset: Int64?)
         /// The old master answered with an error and is still master.
         case masterRefused(String)
         /// The old master did not answer.
@@ -93,7 +94,7 @@ public struct Promotion: Sendable, Equatable {
         case demoteMaster(Demotion)
         /// `SLAVEOF NO ONE` to the local server.
         case promoteLocal
-        /// `SLAVEOF NO ONE` to the old master: it is needed again.
+        /// `SLAVEOF NO ONE` to the old master: it is needed again. Not if the local server turns out to be master.
         case restoreMaster
         /// Close the old master's client connections, so that their pools look for the new one.
         case disconnectClients
@@ -195,7 +196,9 @@ public struct Promotion: Sendable, Equatable {
         _ opening: SyncGate.Opening, _ demotion: Demotion, _ event: Event, _ now: Instant
     ) -> (State, [Action]) {
         switch event {
-        case .masterDemoted(let offset):
+        case .masterDemoted(nil):
+            return (.promoting(opening, .demoted(demotion)), [.promoteLocal])
+        case .masterDemoted(let offset?):
             let surplus = offset - opening.evidence.appliedOffset
             if let bytes = leak(opening, upTo: offset, now) {
                 return finish(.refused(.fenceBroken(bytes: bytes)), after: [.restoreMaster, .releaseFence])
