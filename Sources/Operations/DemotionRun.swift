@@ -80,6 +80,10 @@ public struct DemotionRun: Sendable {
             return report(
                 .failed, .usage, "the local server cannot follow \(options.peer.url); give the peer as host:port")
         }
+        if PromotionRun.isLoopback(host), let own = options.local.url.host, !PromotionRun.isLoopback(own) {
+            return report(
+                .failed, .usage, "\(own) would reach itself at \(host); give --peer as the local server reaches it")
+        }
         recorder.record("local", PromotionRun.describe(options.local, ours))
         recorder.record("peer", PromotionRun.describe(options.peer, theirs))
         let report = await act(on: decide(ours, theirs), ours, (host, port))
@@ -105,7 +109,8 @@ public struct DemotionRun: Sendable {
         _ link: ReplicationInfo.MasterLink, _ endpoint: Endpoint, _ info: ReplicationInfo, sameHistory: Bool
     ) -> Bool {
         guard link.port == info.server?.port || endpoint.url.port == link.port else { return false }
-        return link.host == endpoint.url.host || PromotionRun.isLoopback(link.host) || link.isUp && sameHistory
+        if link.host == endpoint.url.host || link.isUp && sameHistory && info.identity != nil { return true }
+        return PromotionRun.isLoopback(link.host) && endpoint.url.host.map(PromotionRun.isLoopback) == true
     }
 
     private func act(
@@ -139,7 +144,9 @@ public struct DemotionRun: Sendable {
         if case .tcp(let host, let port) = options.peer.url.address { promotion.announce = (host, port) }
         var report = await PromotionRun(promotion, recorder: recorder, isLocked: true).run()
         switch report.result {
-        case .promoted where options.isDryRun: report.result = .demoted
+        case .promoted where options.isDryRun:
+            report.result = .demoted
+            report.reason = "\(options.local.url) would follow \(options.peer.url) (dry run, nothing was changed)"
         case .promoted:
             let link = await awaitLink(.demoted, loss: report.loss, report.reason)
             report.result = link.result
@@ -148,7 +155,11 @@ public struct DemotionRun: Sendable {
             }
         case .alreadyMaster:
             return await awaitLink(.demoted, loss: .none, "the peer was promoted meanwhile")
-        case .demoted, .alreadyReplica, .refused, .failed: break
+        case .refused:
+            report.remedy =
+                "to accept that: syncgate promote --local \(options.peer.url) --master \(options.local.url) "
+                + "with --on-timeout promote or --force"
+        case .demoted, .alreadyReplica, .failed: break
         }
         report.steps = recorder.steps
         return report
@@ -190,7 +201,7 @@ public struct DemotionRun: Sendable {
             let last = try Server.observation(outcomes[0], at: .now).info
             if let leaked = fenced?.hold?.leak(upTo: last.dataOffset, at: .now) {
                 if !options.force {
-                    _ = try await local.perform([["SLAVEOF", "NO", "ONE"]])
+                    try MasterFence.check(try await local.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true))
                     recorder.record(
                         "restored",
                         "\(leaked) bytes were written behind the fence: \(options.local.url) is master again")
@@ -285,7 +296,9 @@ public struct DemotionRun: Sendable {
     }
 
     private func refused(_ reason: Demotion.Reason) -> OperationReport {
-        report(.refused, .refused, "\(reason)", remedy: reason.remedy)
+        var report = report(.refused, .refused, "\(reason)", remedy: reason.remedy, loss: reason.prospectiveLoss)
+        report.reasonCode = reason.code
+        return report
     }
 
     private func failure(_ reason: String, _ trouble: ServerTrouble) -> OperationReport {
@@ -299,28 +312,5 @@ public struct DemotionRun: Sendable {
         OperationReport(
             result: result, exitCode: code, reason: reason, remedy: remedy, evidence: nil, loss: loss, writeGap: nil,
             isDryRun: options.isDryRun, steps: recorder.steps)
-    }
-}
-
-extension Demotion.Discarded {
-    /// As a loss.
-    fileprivate var loss: Loss {
-        switch self {
-        case .nothing: .none
-        case .bytes(let bytes): .exact(bytes: bytes)
-        case .dataSet: .unknown(.notComparable)
-        }
-    }
-}
-
-extension RedisURL {
-    /// The host; `nil` for a unix socket.
-    var host: String? {
-        if case .tcp(let host, _) = address { host } else { nil }
-    }
-
-    /// The port; `nil` for a unix socket.
-    var port: Int? {
-        if case .tcp(_, let port) = address { port } else { nil }
     }
 }

@@ -84,7 +84,7 @@ public struct FenceGuard: Sendable {
 
 extension FenceGuard {
     /// How long the guard goes on trying; after that the journal is left to the next run.
-    private static let patience: Duration = .seconds(120)
+    private static let patience: Duration = .seconds(86_400)
 
     /// What the guard process does: waits for `done`, for the end of its input, or for its time; then undoes the fence.
     public static func watch() async {
@@ -110,6 +110,7 @@ extension FenceGuard {
 
     private static func undo(_ entry: FenceJournal.Entry, at endpoint: Endpoint, journal: FenceJournal) async {
         let end = ContinuousClock.now + patience
+        var pause: UInt32 = 200_000
         while ContinuousClock.now < end {
             do throws(ServerTrouble) {
                 let isMaster = try await MasterFence.undo(entry, at: endpoint)
@@ -123,7 +124,8 @@ extension FenceGuard {
             } catch {
                 // Refused, silent, or too many clients: the network or the server may come back.
             }
-            usleep(200_000)
+            usleep(pause)
+            pause = min(pause * 2, 5_000_000)
         }
     }
 }

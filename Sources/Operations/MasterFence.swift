@@ -44,6 +44,10 @@ actor MasterFence {
     /// Raises the fence for a time. `info` is the master's latest.
     func raise(for duration: Duration, on info: ReplicationInfo) async -> Raised {
         guard let server = info.server else { return .failed("its version is not known") }
+        if let old = journal.read(), old.fencePassword != nil, entry == nil {
+            return .failed(
+                "the fence of an interrupted run on \(old.master) is not undone yet; make it reachable first")
+        }
         let kind = Fence.suited(for: server.version)
         let address = await master.endpoint.url.addressText
         switch kind {

@@ -49,6 +49,8 @@ public struct OperationReport: Sendable, Equatable {
     public var exitCode: ExitCode
     /// One sentence: why, or what is the case now.
     public var reason: String
+    /// The refusal's stable word, e.g. `lag`; `nil` for everything else.
+    public var reasonCode: String?
     /// What to do next; `nil` where nothing is to be done.
     public var remedy: String?
     /// What the gate opened with; `nil` where there was no gate.

@@ -9,8 +9,13 @@ extension PromotionLoop {
     func finish(_ outcome: Promotion.Outcome, _ progress: Progress) async -> OperationReport {
         if case .promoted(_, .demoted(.follow)) = outcome { await watchLink() }
         let local = "\(run.options.local.url)"
-        let (result, code, reason, remedy) = outcome.verdict(local: local, master: "\(endpoint.url)")
+        let peer = follow.map { "redis://\($0.host.contains(":") ? "[\($0.host)]" : $0.host):\($0.port)" } ?? local
+        let (result, code, reason, remedy) = outcome.verdict(local: local, master: "\(endpoint.url)", peer: peer)
         var report = await run.report(result, code, reason, remedy: remedy)
+        if progress.isRestoreFailed {
+            (report.result, report.exitCode) = (.failed, .unreachable)
+            report.remedy = "\(endpoint.url) is nobody's master now: run SLAVEOF NO ONE there, or this command again"
+        }
         if case .promoted(let opening, _) = outcome {
             report.evidence = opening.evidence
             report.loss = opening.loss
@@ -18,7 +23,10 @@ extension PromotionLoop {
                 report.writeGap = promotedAt - raisedAt
             }
         }
-        if case .refused(let refusal) = outcome { report.loss = refusal.prospectiveLoss }
+        if case .refused(let refusal) = outcome {
+            report.loss = refusal.prospectiveLoss
+            report.reasonCode = refusal.code
+        }
         return report
     }
 
@@ -52,6 +60,14 @@ extension PromotionLoop {
         case .gate(.sample):
             return nil
         case .gate(.fenceMaster):
+            if let refusal = progress.promotion.overridden {
+                run.recorder.record(
+                    "would_promote", "would override: \(refusal); \(endpoint.url) would keep its data, read-only")
+                var report = await run.report(
+                    .promoted, .lossPossible, "\(local) would be promoted (dry run, nothing was changed)")
+                report.loss = refusal.prospectiveLoss
+                return report
+            }
             run.recorder.record(
                 "would_promote",
                 "would fence writes on \(endpoint.url), wait until \(local) has applied them, "

@@ -27,6 +27,7 @@ struct PromotionLoop: Sendable {
         var promotion: Promotion
         var master: ReplicationInfo?
         var isMasterLossTold = false
+        var isRestoreFailed = false
         var promotedAt: Instant?
         /// The latest two readings of the local server.
         var local: Observation?
@@ -36,7 +37,7 @@ struct PromotionLoop: Sendable {
 
     /// Runs to the end. `first` is the first reading of the master, if it could be read: from then on it counts as seen.
     func run(_ request: Promotion.Request, first: Observation?) async -> OperationReport {
-        if follow == nil, !request.keepMaster {
+        if follow == nil, first != nil, !request.keepMaster {
             return await run.usageError(
                 "how the old master reaches \(run.options.local.url) is not known; use --announce")
         }
@@ -80,7 +81,7 @@ struct PromotionLoop: Sendable {
         case .promoteLocal:
             progress.events.append(await promoteLocal(&progress))
         case .restoreMaster:
-            await restoreMaster()
+            progress.isRestoreFailed = await !restoreMaster()
         case .disconnectClients:
             await disconnectClients()
         case .gate(.open), .gate(.refuse), .finish:
@@ -88,7 +89,7 @@ struct PromotionLoop: Sendable {
         }
     }
 
-    private func wait(_ pause: Duration, until deadline: Instant?) async {
+    func wait(_ pause: Duration, until deadline: Instant?) async {
         guard pause > .zero else { return }
         let now = ContinuousClock.now
         let end = deadline.map { min($0, now + pause) } ?? now + pause
@@ -124,7 +125,7 @@ struct PromotionLoop: Sendable {
     }
 
     /// `INFO`, or just what the gate reads while it waits.
-    private static func read(_ server: Server, isBrief: Bool = false) async -> Result<Observation, ServerTrouble> {
+    static func read(_ server: Server, isBrief: Bool = false) async -> Result<Observation, ServerTrouble> {
         do throws(ServerTrouble) {
             return .success(isBrief ? try await server.observe("replication", "server") : try await server.observe())
         } catch {
@@ -181,7 +182,9 @@ struct PromotionLoop: Sendable {
         let wasRaised = await fence.raisedAt != nil
         if let problem = await fence.release() {
             run.recorder.record(
-                "release_failed", "the fence on \(endpoint.url) could not be released (\(problem)); it ends by itself")
+                "release_failed",
+                "the fence on \(endpoint.url) could not be released (\(problem)); it ends by itself, or its guard goes on trying"
+            )
         } else if wasRaised {
             run.recorder.record("released", "the fence is released")
         }
@@ -204,7 +207,9 @@ struct PromotionLoop: Sendable {
     /// disconnects clients), its role tells whether it was demoted; if not, it is told once more. A master that was
     /// restarted since it was fenced has lost its fence, and is not told.
     private func demote(_ demotion: Promotion.Demotion, fenced: ReplicationInfo?) async -> Promotion.Event {
-        let target = demotion == .follow ? follow ?? ("127.0.0.1", 1) : ("127.0.0.1", 1)
+        guard let target = demotion == .follow ? follow : ReplicationInfo.parking else {
+            return .masterRefused("how it reaches \(run.options.local.url) is not known; use --announce")
+        }
         var trouble = ServerTrouble.silent("no answer")
         for attempt in 0..<2 {
             do throws(ServerTrouble) {
@@ -234,7 +239,7 @@ struct PromotionLoop: Sendable {
         run.recorder.record("demote_failed", "the old master \(endpoint.url): \(trouble)")
         // Refused by whatever stands between (a proxy, a firewall) is not dead: its replica would notice that.
         if trouble == .dead, await isLinkUp(from: run.local) { return .masterLost(.silent) }
-        return trouble.contact.map { .masterLost($0) } ?? .masterRefused("\(trouble)")
+        return .masterLost(trouble.contact ?? .silent)
     }
 
     private func demoted(
@@ -268,37 +273,8 @@ struct PromotionLoop: Sendable {
         }
         // Refused by whatever stands between is not dead: it may be master by now, and then the old one comes to follow it.
         if lastTrouble == .dead, await linkComesUp(from: master) { return .localLost(.silent) }
-        return lastTrouble.contact.map { .localLost($0) } ?? .localRefused("\(lastTrouble)")
-    }
-
-    /// How long a dead peer's replica may take to notice, and a living one's to connect (once a second before Redis 7).
-    private static let linkDoubt: Duration = .milliseconds(1500)
-
-    /// Whether the replica's link to its master stays up: then that master lives, whatever we see of it.
-    private func isLinkUp(from replica: Server) async -> Bool {
-        let end = ContinuousClock.now + Self.linkDoubt
-        while ContinuousClock.now < end {
-            guard case .success(let observation) = await Self.read(replica, isBrief: true),
-                observation.info.masterLink?.isUp == true
-            else { return false }
-            await wait(.milliseconds(5), until: nil)
-        }
-        return true
-    }
-
-    /// Whether the replica's link comes up, or a copy begins.
-    private func linkComesUp(from replica: Server) async -> Bool {
-        let end = ContinuousClock.now + Self.linkDoubt
-        // From Redis 7 on it may have been up when the peer died, and takes a moment to notice.
-        await wait(.milliseconds(20), until: nil)
-        while ContinuousClock.now < end {
-            guard case .success(let observation) = await Self.read(replica, isBrief: true),
-                let link = observation.info.masterLink
-            else { return false }
-            if link.isUp || link.fullResync != nil { return true }
-            await wait(.milliseconds(10), until: nil)
-        }
-        return false
+        // It may still execute the command: only its own answer would be a refusal.
+        return .localLost(lastTrouble.contact ?? .silent)
     }
 
     private func promoted(_ progress: inout Progress) -> Promotion.Event {
@@ -307,33 +283,39 @@ struct PromotionLoop: Sendable {
         return .localPromoted
     }
 
-    private func restoreMaster() async {
+    /// Returns whether the pair has a master again.
+    private func restoreMaster() async -> Bool {
         // Another run may have promoted the local server while we gave up: two masters would be worse than a refusal.
         if case .success(let local) = await Self.read(run.local, isBrief: true), local.info.masterLink == nil {
             run.recorder.record(
                 "not_restored", "\(run.options.local.url) is master by now; \(endpoint.url) stays its replica")
-            return
+            return true
         }
         do throws(ServerTrouble) {
-            let outcomes = try await master.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true)
-            if case .failure(let error) = outcomes[0] { throw .unusable("\(error)") }
+            try MasterFence.check(try await master.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true))
             run.recorder.record("restored", "\(endpoint.url) is master again")
+            return true
         } catch {
-            run.recorder.record(
-                "restore_failed", "\(endpoint.url) could not be made master again: \(error); run SLAVEOF NO ONE there")
+            run.recorder.record("restore_failed", "\(endpoint.url) could not be made master again: \(error)")
+            return false
         }
     }
 
     private func disconnectClients() async {
         do throws(ServerTrouble) {
-            let counts = try await master.perform(Self.disconnectCommands, isRepeatable: true).map { outcome in
-                if case .success(.integer(let count)) = outcome { count } else { Int64(0) }
+            var counts: [Int64] = []
+            for outcome in try await master.perform(Self.disconnectCommands, isRepeatable: true) {
+                switch outcome {
+                case .success(.integer(let count)): counts.append(count)
+                case .success: counts.append(0)
+                case .failure(let error): throw .unusable("\(error)")
+                }
             }
             run.recorder.record(
                 "disconnected",
                 "\(counts[0]) client(s) and \(counts[1]) subscriber(s) of the old master are disconnected")
         } catch {
-            run.recorder.record("disconnect_failed", "clients of \(endpoint.url): \(error)")
+            run.recorder.record("disconnect_failed", "clients of \(endpoint.url) stay connected to it: \(error)")
         }
     }
 }

@@ -29,7 +29,10 @@ extension PromotionRun {
             ips += ["127.0.0.1", "::1", "localhost"]
         }
         let listed = (info?.replicas ?? []).filter { ports.contains($0.port) }
-        let entry = listed.first { ips.contains($0.ip) } ?? (listed.count == 1 ? listed[0] : nil)
+        // A sole entry is ours only if we follow that master for certain.
+        let isSole =
+            listed.count == 1 && local.masterLink?.isUp == true && (local.identity != nil || options.master == nil)
+        let entry = listed.first { ips.contains($0.ip) } ?? (isSole ? listed[0] : nil)
         if let entry, !ips.contains(entry.ip) { ips.append(entry.ip) }
         let listedAs = GateConditions.ReplicaAddress(ips: ips, ports: ports)
         if let announce = options.announce { return AnnouncedAddress(listedAs: listedAs, target: announce) }
@@ -61,7 +64,9 @@ extension PromotionRun {
 
 extension Promotion.Outcome {
     /// The report's result, exit code, reason and remedy.
-    func verdict(local: String, master: String) -> (OperationReport.Result, OperationReport.ExitCode, String, String?) {
+    func verdict(local: String, master: String, peer: String) -> (
+        OperationReport.Result, OperationReport.ExitCode, String, String?
+    ) {
         switch self {
         case .alreadyMaster:
             return (.alreadyMaster, .done, "\(local) is master; somebody else promoted it meanwhile", nil)
@@ -74,7 +79,7 @@ extension Promotion.Outcome {
             let isDone = !opening.loss.isPossible
             return (
                 .promoted, isDone ? .done : .lossPossible, oldMaster.reason(local: local, master: master),
-                oldMaster.remedy(local: local, master: master)
+                oldMaster.remedy(peer: peer, master: master)
             )
         }
     }
@@ -95,13 +100,13 @@ extension Promotion.OldMaster {
         }
     }
 
-    fileprivate func remedy(local: String, master: String) -> String? {
+    fileprivate func remedy(peer: String, master: String) -> String? {
         switch self {
         case .demoted(.follow): nil
         case .demoted(.park):
-            "when those writes are not needed any more: syncgate demote --local \(master) --peer \(local) --force"
+            "when those writes are not needed any more: syncgate demote --local \(master) --peer \(peer) --force"
         case .kept: "two masters take writes now; stop one of them"
-        case .lost: "when it is back: syncgate demote --local \(master) --peer \(local)"
+        case .lost: "when it is back: syncgate demote --local \(master) --peer \(peer)"
         }
     }
 }

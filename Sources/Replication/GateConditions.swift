@@ -98,7 +98,7 @@ public enum GateConditions {
     static func isListed(master: ReplicationInfo, replica: ReplicationInfo, as address: ReplicaAddress) -> Bool {
         let online = master.replicas.filter(\.isOnline)
         let samePort = online.filter { address.ports.contains($0.port) }
-        if samePort.count == 1 { return true }
+        if samePort.count == 1, replica.identity != nil { return true }
         if samePort.contains(where: { address.ips.contains($0.ip) }) { return true }
         return replica.identity != nil && master.identity != nil && !online.isEmpty
     }

@@ -40,9 +40,6 @@ public struct LagHistory: Sendable, Equatable {
         samples.append(Sample(offset: offset, at: at))
     }
 
-    /// Forgets everything: the history has another id now.
-    public mutating func reset() { samples.removeAll() }
-
     /// Bytes per second over the last `window`; `nil` until there are two readings.
     public func rate(over window: Duration = .seconds(10)) -> Double? {
         guard let last = samples.last, samples.count > 1 else { return nil }

@@ -133,6 +133,12 @@ public struct Promotion: Sendable, Equatable {
         if case .gating(let gate) = state { gate.deadline } else { nil }
     }
 
+    /// The refusal that is being overridden while the fence is raised.
+    public var overridden: Refusal? {
+        guard case .gating(let gate) = state, case .fencing(_, let refusal, _) = gate.state else { return nil }
+        return refusal
+    }
+
     /// Begins.
     public mutating func start(now: Instant) -> [Action] {
         handle(.gate(.requested(request.policy)), now: now)
@@ -206,6 +212,8 @@ public struct Promotion: Sendable, Equatable {
             var opening = opening
             if case .atMost = opening.loss { opening.loss = surplus > 0 ? .exact(bytes: surplus) : .none }
             return (.promoting(opening, .demoted(demotion)), [.promoteLocal])
+        case .masterRefused where request.policy.force:
+            return (.promoting(opening, .lost(.answering)), [.promoteLocal])
         case .masterRefused(let words):
             let refusal = Refusal.masterUnusable(reason: "it refused SLAVEOF: \(words)")
             return finish(.refused(refusal), after: [.releaseFence])

@@ -155,6 +155,15 @@ public struct ReplicationInfo: Sendable, Equatable {
         identity.map { ReplicationHistory(identity: $0, offset: dataOffset) }
     }
 
+    /// Whether it follows 127.0.0.1:1, where nobody listens: read-only, with the data set that it has. Redis starts like
+    /// this behind the boot fence of config/redis-syncgate.conf, and an old master that holds more is left like this.
+    public var isParked: Bool {
+        masterLink.map { $0.host == Self.parking.host && $0.port == Self.parking.port } ?? false
+    }
+
+    /// The address that a parked server follows.
+    public static let parking = (host: "127.0.0.1", port: 1)
+
     /// Whether the server is reading its data set into memory, in either way.
     public var isLoading: Bool { persistence.map { $0.isLoading || $0.isAsyncLoading } ?? false }
 }

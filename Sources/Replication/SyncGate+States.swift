@@ -89,6 +89,7 @@ extension SyncGate {
             return (.approaching(attempt), [again])
         }
         if let step = resume(attempt, master, replica, now) { return step }
+        if let step = besideParked(attempt, master, replica) { return step }
         let address = attempt.policy.listedAs
         switch GateConditions.obstacle(master: master.info, replica: replica.info, listedAs: address) {
         case .hard(let refusal):
@@ -114,7 +115,7 @@ extension SyncGate {
         else { return nil }
         let isOurs = resumed != nil && resumed == master.info.server?.runID
         let address = attempt.policy.listedAs
-        guard isOurs || address.ports.contains(theirs.port) && address.ips.contains(theirs.host) else { return nil }
+        guard address.ports.contains(theirs.port), isOurs || address.ips.contains(theirs.host) else { return nil }
         let isProven: Bool
         if let own = replica.info.history, let theirs = master.info.history {
             switch own.relation(to: theirs) {

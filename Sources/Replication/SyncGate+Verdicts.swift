@@ -26,7 +26,7 @@ extension SyncGate {
     static func overrideOrRefuse(_ refusal: Refusal, _ attempt: Attempt, _ now: Instant) -> Step {
         guard accepts(refusal, attempt.policy), let master = attempt.master else { return refuse(refusal) }
         switch refusal {
-        case .replicaOfReplica, .mutualReplicas, .masterLoading, .failoverInProgress:
+        case .replicaOfReplica, .masterLoading, .failoverInProgress:
             return openOverriding(refusal, attempt, target: nil, contact: .answering, now)
         default:
             // A master that follows somebody takes no writes, and must not be redirected by us.
@@ -45,7 +45,40 @@ extension SyncGate {
         guard refusal.isForceable else { return refuse(refusal, releasing: mayBeFenced) }
         var opening = opening(attempt, target: target, contact: contact, loss: loss(attempt, target: target, now))
         opening.overridden = refusal
+        // Before Redis 4 nothing but the link ties the offsets together.
+        if attempt.replica?.info.identity == nil, refusal == .linkDown || refusal == .notListed {
+            opening.loss = .unknown(.notComparable)
+        }
         return openWithinLimit(opening, attempt.policy, mayBeFenced: mayBeFenced)
+    }
+
+    /// The master follows 127.0.0.1:1: a boot fence or a parking keeps it read-only with its data. It was restarted, or
+    /// its role was taken from it, so nobody is master, and it needs no fence.
+    static func besideParked(_ attempt: Attempt, _ master: Observation, _ replica: Observation) -> Step? {
+        guard master.info.isParked, let link = replica.info.masterLink else { return nil }
+        let refusal: Refusal? =
+            if let obstacle = GateConditions.obstacle(replica: replica.info) {
+                obstacle.refusal
+            } else if let keys = master.info.keys, keys > 0, replica.info.keys == 0 {
+                .empty(masterKeys: keys)
+            } else if link.downtime == .neverConnected {
+                .neverSynchronised
+            } else {
+                nil
+            }
+        if let refusal, !accepts(refusal, attempt.policy) { return refuse(refusal) }
+        let loss: Loss =
+            switch (replica.info.history, master.info.history) {
+            case (let own?, let theirs?): own.relation(to: theirs).lossBesideParked
+            default: .unknown(.masterRestarted)
+            }
+        let evidence = Evidence(
+            target: position(master.info), appliedOffset: replica.info.dataOffset, fence: .readOnlyReplica,
+            waited: max(replica.at - master.at, .zero))
+        let opening = Opening(
+            evidence: evidence, loss: refusal == nil ? loss : .unknown(.notComparable), master: .answering,
+            overridden: refusal)
+        return openWithinLimit(opening, attempt.policy, mayBeFenced: false)
     }
 
     /// `--max-loss-bytes` bounds every opening but a forced one.
@@ -124,6 +157,17 @@ extension SyncGate {
     static func position(_ info: ReplicationInfo) -> ReplicationPosition? {
         (info.identity?.id ?? info.server?.runID).map {
             ReplicationPosition(replicationID: $0, offset: info.dataOffset)
+        }
+    }
+}
+
+extension ReplicationHistory.Relation {
+    /// What promoting the one would lose of the other, which is parked and takes no writes.
+    fileprivate var lossBesideParked: Loss {
+        switch self {
+        case .same, .ahead: .none
+        case .behind(let bytes), .diverged(_, let bytes): .exact(bytes: bytes)
+        case .unrelated: .unknown(.masterRestarted)
         }
     }
 }

@@ -28,7 +28,7 @@ struct LagOutput {
         let covers =
             info.backlog.isActive
             ? report.backlogCovers.map { "bridges an outage of \(Quantity.time($0)) at this rate" }
-                ?? "bridges any outage at this rate"
+                ?? (report.writeRate == nil ? "" : "bridges any outage at this rate")
             : "is not active"
         lines += ["       \(writes), \(backlog) \(covers)", ""]
         guard !report.replicas.isEmpty else {
@@ -166,7 +166,7 @@ struct LagOutput {
     /// Lag alone is judged by the limits; whatever else keeps a replica from being promoted is critical.
     private func severity(_ replica: ReplicaLag) -> Int32 {
         if isBeyond(critical, replica) { return 2 }
-        let isMerelyBehind = replica.isLinkUp == true && replica.lagBytes != nil
+        let isMerelyBehind = replica.isLinkUp == true && (replica.lagBytes ?? 0) > 0
         if !replica.isSafeToPromote, !isMerelyBehind { return replica.fullResync == nil ? 2 : 1 }
         return isBeyond(warning, replica) ? 1 : 0
     }

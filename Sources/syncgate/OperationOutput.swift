@@ -66,6 +66,7 @@ struct OperationJSON: Encodable {
     var result: String
     var exitCode: Int32
     var reason: String
+    @OrNull var reasonCode: String?
     @OrNull var next: String?
     @OrNull var evidence: EvidenceJSON?
     var loss: LossJSON
@@ -77,6 +78,7 @@ struct OperationJSON: Encodable {
         result = report.result.rawValue
         exitCode = report.exitCode.rawValue
         reason = report.reason
+        reasonCode = report.reasonCode
         next = report.remedy
         evidence = report.evidence.map {
             EvidenceJSON(

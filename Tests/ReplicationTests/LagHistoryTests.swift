@@ -62,9 +62,6 @@ struct LagHistoryTests {
         let restarted = history((1000, 0), (2000, 1000), (50, 2000))
         #expect(restarted == history((50, 2000)))
         #expect(history((1000, 5000), (2000, 1000)) == history((2000, 1000)))
-        var reset = history((1000, 0), (2000, 1000))
-        reset.reset()
-        #expect(reset == LagHistory())
     }
 
     @Test("the oldest readings are forgotten; two are always kept")

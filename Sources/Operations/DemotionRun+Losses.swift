@@ -1,0 +1,37 @@
+import RedisClient
+import Replication
+
+extension Demotion.Reason {
+    /// What following all the same would have discarded.
+    var prospectiveLoss: Loss {
+        switch self {
+        case .peerOlder(let bytes): .exact(bytes: bytes)
+        case .wouldDiscard(let discarded): discarded.loss
+        case .peerEmpty, .peerIsReplica, .fenceFailed: .unknown(.notComparable)
+        case .peerLoading, .localLoading, .mutualReplicas: .none
+        }
+    }
+}
+
+extension Demotion.Discarded {
+    /// As a loss.
+    var loss: Loss {
+        switch self {
+        case .nothing: .none
+        case .bytes(let bytes): .exact(bytes: bytes)
+        case .dataSet: .unknown(.notComparable)
+        }
+    }
+}
+
+extension RedisURL {
+    /// The host; `nil` for a unix socket.
+    var host: String? {
+        if case .tcp(let host, _) = address { host } else { nil }
+    }
+
+    /// The port; `nil` for a unix socket.
+    var port: Int? {
+        if case .tcp(_, let port) = address { port } else { nil }
+    }
+}

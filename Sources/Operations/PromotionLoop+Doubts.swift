@@ -1,0 +1,34 @@
+import Replication
+
+/// Refused is not dead: a proxy or firewall may stand between. What the other server's link says, decides.
+extension PromotionLoop {
+    /// How long a dead peer's replica may take to notice, and a living one's to connect (once a second before Redis 7).
+    private static let linkDoubt: Duration = .milliseconds(1500)
+
+    /// Whether the replica's link to its master stays up: then that master lives, whatever we see of it.
+    func isLinkUp(from replica: Server) async -> Bool {
+        let end = ContinuousClock.now + Self.linkDoubt
+        while ContinuousClock.now < end {
+            guard case .success(let observation) = await Self.read(replica, isBrief: true),
+                observation.info.masterLink?.isUp == true
+            else { return false }
+            await wait(.milliseconds(5), until: nil)
+        }
+        return true
+    }
+
+    /// Whether the replica's link comes up, or a copy begins.
+    func linkComesUp(from replica: Server) async -> Bool {
+        let end = ContinuousClock.now + Self.linkDoubt
+        // From Redis 7 on it may have been up when the peer died, and takes a moment to notice.
+        await wait(.milliseconds(20), until: nil)
+        while ContinuousClock.now < end {
+            guard case .success(let observation) = await Self.read(replica, isBrief: true),
+                let link = observation.info.masterLink
+            else { return false }
+            if link.isUp || link.fullResync != nil { return true }
+            await wait(.milliseconds(10), until: nil)
+        }
+        return false
+    }
+}
