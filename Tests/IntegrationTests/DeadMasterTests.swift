@@ -19,6 +19,19 @@ struct DeadMasterTests {
         }
     }
 
+    @Test("gone with its machine: promoted, although nothing tells how it would reach the local server")
+    func machineGone() async throws {
+        try await withPair(.v7_0) { pair in
+            await pair.master.kill()
+            let outcome = try await SyncgateProcess.run([
+                "promote", "--local", "redis://127.0.0.1:\(pair.replica.port)", "--master",
+                "redis://gone.invalid:6379", "--format", "json", "--state-dir", pair.stateDirectory,
+            ])
+            #expect(outcome.exitCode == 4, "\(outcome.output) \(outcome.errors)")
+            #expect(outcome.json("result") as? String == "promoted")
+        }
+    }
+
     @Test("hung: promoted after the connect deadline", arguments: RedisVersion.available)
     func hung(version: RedisVersion) async throws {
         try await withPair(version) { pair in
