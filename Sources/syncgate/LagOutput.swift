@@ -36,7 +36,7 @@ struct LagOutput {
                 .joined(separator: "\n")
         }
         let widest = max(report.replicas.map(\.address.count).max() ?? 0, 7)
-        let width = min(widest, 34)
+        let width = min(widest, 26)
         lines.append(
             "REPLICA".padding(to: width) + "  LINK  STATE       LAG BYTES    LAG TIME   CATCH-UP RATE       ETA  SAFE")
         for replica in report.replicas { lines += row(replica, width: width) }
@@ -46,8 +46,10 @@ struct LagOutput {
     private func row(_ replica: ReplicaLag, width: Int) -> [String] {
         let link = replica.isLinkUp.map { $0 ? "up" : "down" } ?? "?"
         let rate = replica.catchUpRate.map { ($0 > 0 ? "+" : "") + Quantity.bytes($0) + "/s" } ?? "-"
+        // A long IPv6 address gets a line of its own.
+        let isLong = replica.address.count > width
         let cells = [
-            String(replica.address.suffix(width)).padding(to: width),
+            (isLong ? "" : replica.address).padding(to: width),
             link.padding(to: 4),
             (replica.state ?? "-").prefix(10).description.padding(to: 10),
             (replica.lagBytes.map { Quantity.bytes(Double($0)) } ?? "-").padding(from: 10),
@@ -56,9 +58,10 @@ struct LagOutput {
             (replica.eta.map { Quantity.time($0) } ?? "-").padding(from: 8),
             replica.isSafeToPromote ? Output.colored("yes", .green) : Output.colored("no", .red),
         ]
-        var lines = [cells.joined(separator: "  ")]
+        var lines = (isLong ? [replica.address] : []) + [cells.joined(separator: "  ")]
         if let resync = replica.fullResync { lines.append("  " + Self.progress(resync, eta: replica.fullResyncETA)) }
-        lines += wrapped("safe to promote: " + Self.verdict(replica), indent: 2, width: 100)
+        let applied = replica.appliedOffset.map { "applied \($0); " } ?? ""
+        lines += wrapped(applied + "safe to promote: " + Self.verdict(replica), indent: 2, width: 100)
         return lines
     }
 

@@ -129,6 +129,29 @@ struct InterruptionTests {
         return role
     }
 
+    @Test(
+        "cut off from the master behind the fence: not promoted, and unfenced in time",
+        arguments: [RedisVersion.v2_8, .v7_0])
+    func cutOff(version: RedisVersion) async throws {
+        try await withLinkedPair(version) { pair, link in
+            let control = try LinkProxy(to: pair.master.port)
+            defer { control.cut() }
+            try await pair.fallBehind(link, keys: 5)
+            let run = try SyncgateProcess([
+                "promote", "--local", "redis://127.0.0.1:\(pair.replica.port)", "--master",
+                "redis://127.0.0.1:\(control.port)", "--state-dir", pair.stateDirectory,
+            ])
+            try await run.waitForStep("fenced")
+            control.set(LinkProxy.Conditions(isFrozen: true))
+            let outcome = await run.wait()
+            #expect(outcome.exitCode == 1, "\(outcome.output) \(outcome.errors)")
+            #expect(try await RedisPair.info(pair.replica)["role"] == "slave")
+            // The pause ends by itself; the guard gets through when the network is back.
+            control.set(LinkProxy.Conditions())
+            _ = try await waitUntilWritable(pair, limit: .seconds(8))
+        }
+    }
+
     @Test("the local server killed behind the fence: the master goes on", arguments: [RedisVersion.v2_8, .v7_0])
     func localKilled(version: RedisVersion) async throws {
         try await withLinkedPair(version) { pair, link in
