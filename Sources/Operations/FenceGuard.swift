@@ -17,7 +17,8 @@ public struct FenceGuard: Sendable {
     ) async throws(ServerTrouble) -> FenceGuard {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw .unusable("cannot start the fence's guard: \(reason(errno))") }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        // Also whatever our own parent left open in us: somebody may wait for its end, and the guard may live longer.
+        for descriptor in 3..<Int32(1024) { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         let process = spawn(input: ends[0])
         close(ends[0])
         guard let process else {
@@ -84,7 +85,9 @@ public struct FenceGuard: Sendable {
 
 extension FenceGuard {
     /// How long the guard goes on trying; after that the journal is left to the next run.
-    private static let patience: Duration = .seconds(86_400)
+    private static let patience: Duration = .seconds(3600)
+    /// A process that is refused for this long is gone, and its fence with its memory.
+    private static let refusalPatience: Duration = .seconds(30)
 
     /// What the guard process does: waits for `done`, for the end of its input, or for its time; then undoes the fence.
     public static func watch() async {
@@ -111,6 +114,7 @@ extension FenceGuard {
     private static func undo(_ entry: FenceJournal.Entry, at endpoint: Endpoint, journal: FenceJournal) async {
         let end = ContinuousClock.now + patience
         var pause: UInt32 = 200_000
+        var answeredAt = ContinuousClock.now
         while ContinuousClock.now < end {
             do throws(ServerTrouble) {
                 let isMaster = try await MasterFence.undo(entry, at: endpoint)
@@ -123,6 +127,8 @@ extension FenceGuard {
                 return
             } catch {
                 // Refused, silent, or too many clients: the network or the server may come back.
+                if error != .dead { answeredAt = .now }
+                if ContinuousClock.now - answeredAt > refusalPatience { return }
             }
             usleep(pause)
             pause = min(pause * 2, 5_000_000)
