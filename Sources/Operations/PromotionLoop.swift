@@ -142,8 +142,7 @@ struct PromotionLoop: Sendable {
         case .failure(let trouble):
             // Said once: the drain that follows need not wait for it again.
             progress.isMasterLossTold = true
-            progress.events.append(
-                .gate(trouble.contact.map { .masterUnreachable($0) } ?? .masterUnusable("\(trouble)")))
+            progress.events.append(.gate(trouble.masterEvent))
         }
     }
 
@@ -173,8 +172,7 @@ struct PromotionLoop: Sendable {
         case .lockedOut(let reason):
             progress.events.append(.gate(.masterUnusable(reason)))
         case .lost(let trouble):
-            progress.events.append(
-                .gate(trouble.contact.map { .masterUnreachable($0) } ?? .masterUnusable("\(trouble)")))
+            progress.events.append(.gate(trouble.masterEvent))
         }
     }
 

@@ -46,6 +46,9 @@ public enum ServerTrouble: Error, Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    /// The gate's event for a master in this trouble.
+    var masterEvent: SyncGate.Event { contact.map { .masterUnreachable($0) } ?? .masterUnusable("\(self)") }
+
     /// One line.
     public var description: String {
         switch self {
