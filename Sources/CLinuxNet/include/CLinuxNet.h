@@ -1,0 +1,1 @@
+// Kernel headers that the Glibc module lacks.
