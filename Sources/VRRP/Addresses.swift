@@ -23,6 +23,75 @@ public enum IPAddress: Sendable, Hashable {
     }
 }
 
+extension IPAddress {
+    /// From four (IPv4) or sixteen (IPv6) bytes in network byte order; nil for any other number of bytes.
+    public init?(bytes: some Collection<UInt8>) {
+        switch bytes.count {
+        case 4:
+            self = .v4(bytes.reduce(0) { $0 << 8 | UInt32($1) })
+        case 16:
+            let high = bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+            self = .v6(high, bytes.dropFirst(8).reduce(0) { $0 << 8 | UInt64($1) })
+        default:
+            return nil
+        }
+    }
+
+    /// Its four or sixteen bytes in network byte order.
+    public var bytes: [UInt8] {
+        switch self {
+        case .v4(let value): value.networkBytes
+        case .v6(let high, let low): high.networkBytes + low.networkBytes
+        }
+    }
+
+    /// Whether it is valid on its own link alone: 169.254.0.0/16 (RFC 3927), fe80::/10 (RFC 4291 §2.5.6).
+    public var isLinkLocal: Bool {
+        switch self {
+        case .v4(let value): value >> 16 == 0xa9fe
+        case .v6(let high, _): high >> 54 == 0xfe80 >> 6
+        }
+    }
+
+    /// Whether it stands for a group: 224.0.0.0/4, ff00::/8.
+    public var isMulticast: Bool {
+        switch self {
+        case .v4(let value): value >> 28 == 0xe
+        case .v6(let high, _): high >> 56 == 0xff
+        }
+    }
+
+    /// Whether it is all zeros, which stands for no address.
+    public var isUnspecified: Bool { self == .v4(0) || self == .v6(0, 0) }
+
+    /// Where advertisements go to: 224.0.0.18 (RFC 9568 §5.1.1.2), ff02::12 (§5.1.2.2).
+    public static func vrrpGroup(_ family: AddressFamily) -> IPAddress {
+        switch family {
+        case .ipv4: .v4(0xe000_0012)
+        case .ipv6: .v6(0xff02_0000_0000_0000, 0x12)
+        }
+    }
+}
+
+extension IPAddress: Comparable {
+    public static func < (left: IPAddress, right: IPAddress) -> Bool {
+        switch (left, right) {
+        case (.v4(let left), .v4(let right)): left < right
+        case (.v6(let leftHigh, let leftLow), .v6(let rightHigh, let rightLow)):
+            leftHigh == rightHigh ? leftLow < rightLow : leftHigh < rightHigh
+        case (.v4, .v6): true
+        case (.v6, .v4): false
+        }
+    }
+}
+
+extension FixedWidthInteger {
+    /// Its bytes, the highest first.
+    var networkBytes: [UInt8] {
+        stride(from: Self.bitWidth - 8, through: 0, by: -8).map { UInt8(truncatingIfNeeded: self >> Self($0)) }
+    }
+}
+
 /// An address that belongs to whoever is Active, and where it is put.
 public struct VirtualAddress: Sendable, Hashable {
     /// The address.
