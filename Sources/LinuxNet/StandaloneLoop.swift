@@ -143,7 +143,9 @@ public final class StandaloneLoop {
                     handle(.removed(address), index)
                 }
             }
-            let others = Set(configuration.virtualAddresses.compactMap(\.interface)).subtracting([configuration.interface])
+            let others = Set(configuration.virtualAddresses.compactMap(\.interface)).subtracting([
+                configuration.interface
+            ])
             if !others.isDisjoint(with: changes.returned) { handle(.interfaceReturned, index) }
         }
         schedule()
@@ -231,9 +233,11 @@ public final class StandaloneLoop {
         switch action {
         case .send(let advertisement):
             let coverage = configuration.parameters.checksumCoverage
-            return [outcome(.send) { () throws(SystemCallError) in
-                try segments[routers[index].segment].send(advertisement, coverage)
-            }]
+            return [
+                outcome(.send) { () throws(SystemCallError) in
+                    try segments[routers[index].segment].send(advertisement, coverage)
+                }
+            ]
         case .add(let addresses, let lifetime):
             return addresses.map { address in
                 outcome(.add(address)) { () throws(SystemCallError) in
@@ -247,11 +251,13 @@ public final class StandaloneLoop {
                 }
             }
         case .announce(let addresses):
-            return [outcome(.announce) { () throws(SystemCallError) in
-                for address in addresses {
-                    try network.announce(address.address, on: address.interface ?? configuration.interface)
+            return [
+                outcome(.announce) { () throws(SystemCallError) in
+                    for address in addresses {
+                        try network.announce(address.address, on: address.interface ?? configuration.interface)
+                    }
                 }
-            }]
+            ]
         case .report(let report):
             let id = configuration.parameters.virtualRouterID
             notify(.report(report, id, interface: configuration.interface))

@@ -51,8 +51,10 @@ public struct SegmentSurvey: Sendable {
     public init() {}
 
     /// Takes a packet as it came from the wire.
-    public mutating func record(_ packet: Result<Advertisement, PacketRejection>, from sender: IPAddress, now: Instant) {
-        let id: VirtualRouterID? = if case .success(let advertisement) = packet { advertisement.virtualRouterID } else { nil }
+    public mutating func record(_ packet: Result<Advertisement, PacketRejection>, from sender: IPAddress, now: Instant)
+    {
+        let id: VirtualRouterID? =
+            if case .success(let advertisement) = packet { advertisement.virtualRouterID } else { nil }
         let key = Key(virtualRouterID: id, sender: sender)
         guard entries[key] != nil || entries.count < Self.capacity else {
             uncounted += 1
@@ -61,7 +63,8 @@ public struct SegmentSurvey: Sendable {
         var router = entries[key] ?? Router(sender: sender, lastHeard: now)
         switch packet {
         case .success(let advertisement):
-            let isRegular = router.advertisement?.interval == advertisement.interval
+            let isRegular =
+                router.advertisement?.interval == advertisement.interval
                 && router.advertisement?.priority != .resigning && advertisement.priority != .resigning
             if isRegular {
                 router.regularity.record(now - router.lastHeard, nominal: advertisement.interval)
@@ -91,7 +94,9 @@ public struct SegmentSurvey: Sendable {
         let rivals = routers.filter { $0.isRival(of: router) && !$0.isSilent(now) }
         if !router.isSilent(now), advertisement.priority != .resigning {
             if !rivals.isEmpty { problems.append(.rivals(rivals.map(\.sender))) }
-            if let other = rivals.first(where: { Set($0.advertisement?.addresses ?? []) != Set(advertisement.addresses) }) {
+            if let other = rivals.first(where: {
+                Set($0.advertisement?.addresses ?? []) != Set(advertisement.addresses)
+            }) {
                 problems.append(.otherAddresses(than: other.sender))
             }
             if let other = rivals.first(where: { $0.advertisement?.interval != advertisement.interval }) {
@@ -112,7 +117,9 @@ extension SegmentSurvey.Router {
 
     /// The same virtual router, of the same family, in another's name.
     fileprivate func isRival(of other: Self) -> Bool {
-        guard let mine = advertisement, let theirs = other.advertisement, mine.priority != .resigning else { return false }
+        guard let mine = advertisement, let theirs = other.advertisement, mine.priority != .resigning else {
+            return false
+        }
         return mine.virtualRouterID == theirs.virtualRouterID && sender.family == other.sender.family
             && sender != other.sender
     }

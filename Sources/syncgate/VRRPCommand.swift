@@ -42,8 +42,8 @@ struct VRRPRunCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "A virtual address, such as 198.51.100.100/24; may be repeated. With @NAME behind it, it goes to another \
-            interface.", valueName: "address"))
+            "A virtual address, such as 198.51.100.100/24; may be repeated. @NAME behind it: on another interface.",
+            valueName: "address"))
     var address: [VirtualAddressArgument]
 
     @Option(name: .customLong("version"), help: ArgumentHelp("2 (keepalived's default) or 3.", valueName: "n"))
@@ -119,9 +119,7 @@ struct VRRPRunCommand: AsyncParsableCommand {
 
     private func authentication() throws -> Authentication {
         guard let authPassFile else { return .none }
-        let password = try ConnectionOptions.password(in: authPassFile)
-        guard !password.isEmpty else { throw ValidationError("--auth-pass-file \(authPassFile): its first line is empty") }
-        return .password(Array(password.utf8))
+        return .password(Array(try ConnectionOptions.password(in: authPassFile).utf8))
     }
 
     func validate() throws { _ = try configuration() }
@@ -129,7 +127,7 @@ struct VRRPRunCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try configuration()
         StopSignal.watch()
-        let printer = VRRPPrinter(format: format, virtualRouterID: configuration.parameters.virtualRouterID)
+        let printer = VRRPPrinter(format: format)
         let thread = try start(configuration, printer)
         while !StopSignal.isReceived, !thread.isFinished, !Output.isUnread {
             do { try await Task.sleep(for: .milliseconds(20), tolerance: .zero) } catch { break }

@@ -110,7 +110,8 @@ struct VRRPSurveyReport: Encodable {
     /// A table of at most 100 columns, where addresses and problems that need more stand below their router.
     var table: String {
         guard !routers.isEmpty else { return "no VRRP heard on \(interface) yet\n" }
-        let head = Output.colored("VRID VER PRIO SENDER                    INTERVAL    JITTER mean/max  ADDRESSES", .bold)
+        let head = Output.colored(
+            "VRID VER PRIO SENDER                    INTERVAL    JITTER mean/max  ADDRESSES", .bold)
         return ([head] + routers.flatMap(\.lines)).joined(separator: "\n") + "\n"
     }
 }
