@@ -80,6 +80,9 @@ final class Segment {
     /// Closes it.
     func closeSocket() { socket = nil }
 
+    /// Packets that could have been valid and found no room in the socket's queue.
+    var overruns: Int { Int(socket?.overruns ?? 0) }
+
     /// Sends an advertisement to the group, or to each peer. All are tried; the first failure is thrown.
     func send(_ advertisement: Advertisement, _ coverage: ChecksumCoverage) throws(SystemCallError) {
         guard let source = primaryAddress, descriptor != nil else {

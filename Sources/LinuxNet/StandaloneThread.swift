@@ -40,6 +40,9 @@ public final class StandaloneThread: Sendable {
     /// Has the routers hand over and end; returns at once.
     public func stop() { orders.post(.stop) }
 
+    /// Has the routers say what they have done so far; returns at once.
+    public func tellStatistics() { orders.post(.tellStatistics) }
+
     /// Gives a virtual router another priority; returns at once.
     public func change(_ id: VirtualRouterID, to priority: Priority) { orders.post(.priority(priority, id)) }
 

@@ -85,6 +85,19 @@ enum StopSignal {
     }
 }
 
+/// Set by SIGUSR1: print counters, and go on.
+enum StatisticsSignal {
+    private static let received = Atomic(false)
+
+    /// Whether a signal came since the last call.
+    static func take() -> Bool { received.exchange(false, ordering: .relaxed) }
+
+    /// From now on, SIGUSR1 asks for counters.
+    static func watch() {
+        _ = Glibc.signal(SIGUSR1) { _ in StatisticsSignal.received.store(true, ordering: .relaxed) }
+    }
+}
+
 /// Prints steps from a task of its own: who reports them is fencing writes and must not wait for a slow terminal.
 struct StepPrinter {
     private let continuation: AsyncStream<Step>.Continuation

@@ -28,7 +28,7 @@ struct VRRPRunCommand: AsyncParsableCommand {
         abstract: "Run one virtual router until SIGINT or SIGTERM, and print each transition.",
         discussion: """
             While Active it holds the addresses, for a few seconds at a time: when it is killed or hangs, the kernel \
-            drops them. At the end it removes them and hands over with priority 0.
+            drops them. At the end it removes them and hands over with priority 0. SIGUSR1 has it print its counters.
             """)
 
     @Option(help: ArgumentHelp("The interface of the heartbeat.", valueName: "name"))
@@ -134,9 +134,11 @@ struct VRRPRunCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try configuration()
         StopSignal.watch()
+        StatisticsSignal.watch()
         let printer = VRRPPrinter(format: format)
         let thread = try start(configuration, printer)
         while !StopSignal.isReceived, !thread.isFinished, !Output.isUnread {
+            if StatisticsSignal.take() { thread.tellStatistics() }
             do { try await Task.sleep(for: .milliseconds(20), tolerance: .zero) } catch { break }
         }
         thread.stop()
