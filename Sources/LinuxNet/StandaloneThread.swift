@@ -13,11 +13,12 @@ public final class StandaloneThread: Sendable {
         let failure = Mutex<SystemCallError?>(nil)
     }
 
-    /// Starts the routers. Each notice comes on the heartbeat thread: `notify` must not wait. Throws where no thread can be
-    /// started; what goes wrong on the thread is what `join` returns.
+    /// Starts the routers. `notify` is called on the heartbeat thread with each notice, `onEnd` when the thread has ended by
+    /// itself or by `stop`; neither may wait. Throws where no thread can be started; what goes wrong on the thread is what
+    /// `join` returns.
     public init(
         _ configurations: [StandaloneConfiguration], realTime: RealTime.Settings? = nil,
-        notify: @escaping @Sendable (StandaloneNotice) -> Void
+        onEnd: @escaping @Sendable () -> Void = {}, notify: @escaping @Sendable (StandaloneNotice) -> Void
     ) throws(SystemCallError) {
         let orders = try Inbox<StandaloneOrder>()
         let end = Ending()
@@ -31,6 +32,7 @@ public final class StandaloneThread: Sendable {
                 end.failure.withLock { $0 = error }
             }
             end.isOver.store(true, ordering: .releasing)
+            onEnd()
         }
     }
 

@@ -139,7 +139,7 @@ struct VRRPRunCommand: AsyncParsableCommand {
         let thread = try start(configuration, printer)
         while !StopSignal.isReceived, !thread.isFinished, !Output.isUnread {
             if StatisticsSignal.take() { thread.tellStatistics() }
-            do { try await Task.sleep(for: .milliseconds(20), tolerance: .zero) } catch { break }
+            SignalPipe.wait(upTo: .seconds(1))
         }
         thread.stop()
         let failure = thread.join()
@@ -150,7 +150,8 @@ struct VRRPRunCommand: AsyncParsableCommand {
     private func start(_ configuration: StandaloneConfiguration, _ printer: VRRPPrinter) throws -> StandaloneThread {
         do throws(SystemCallError) {
             return try StandaloneThread(
-                [configuration], realTime: realTime ? RealTime.Settings() : nil, notify: printer.take)
+                [configuration], realTime: realTime ? RealTime.Settings() : nil, onEnd: SignalPipe.wake,
+                notify: printer.take)
         } catch {
             throw ValidationError("\(error)")
         }
