@@ -15,6 +15,7 @@ final class Segment {
     private let family: AddressFamily
     private let peers: [IPAddress]
     private let source: IPAddress?
+    private let minimumHopLimit: UInt8
     private var virtualRouterIDs: [VirtualRouterID] = []
     private var link: Link?
     private var socket: VRRPSocket?
@@ -29,12 +30,14 @@ final class Segment {
         family = configuration.parameters.family
         peers = configuration.peers
         source = configuration.source
+        minimumHopLimit = configuration.minimumHopLimit
     }
 
     /// Whether a router of this configuration can share it.
     func serves(_ configuration: StandaloneConfiguration) -> Bool {
         interface == configuration.interface && family == configuration.parameters.family
             && peers == configuration.peers && source == configuration.source
+            && minimumHopLimit == configuration.minimumHopLimit
     }
 
     /// Takes a router on; before the socket is opened.
@@ -105,7 +108,8 @@ final class Segment {
             let content: Result<Advertisement, PacketRejection>
             do throws(PacketRejection) {
                 content = .success(
-                    try Advertisement.decode(message, from: sender, to: destination, hopLimit: hopLimit))
+                    try Advertisement.decode(
+                        message, from: sender, to: destination, hopLimit: hopLimit, minimumHopLimit: minimumHopLimit))
             } catch {
                 content = .failure(error)
             }

@@ -13,19 +13,23 @@ public struct StandaloneConfiguration: Sendable {
     public var virtualAddresses: [VirtualAddress]
     /// The other routers, for unicast; empty: the multicast group.
     public var peers: [IPAddress]
+    /// Unicast: the least hop limit (TTL) that a packet may come with; 255 proves that it comes from this segment.
+    public var minimumHopLimit: UInt8
     /// How the addresses are kept and announced.
     public var upkeep: AddressUpkeep.Settings
 
     /// Makes one.
     public init(
         interface: String, source: IPAddress? = nil, parameters: VirtualRouterParameters,
-        virtualAddresses: [VirtualAddress], peers: [IPAddress] = [], upkeep: AddressUpkeep.Settings = .init()
+        virtualAddresses: [VirtualAddress], peers: [IPAddress] = [], minimumHopLimit: UInt8 = 255,
+        upkeep: AddressUpkeep.Settings = .init()
     ) {
         self.interface = interface
         self.source = source
         self.parameters = parameters
         self.virtualAddresses = virtualAddresses
         self.peers = peers
+        self.minimumHopLimit = minimumHopLimit
         self.upkeep = upkeep
     }
 }

@@ -67,6 +67,12 @@ struct VRRPRunCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The address to send from. Default: the interface's first.", valueName: "address"))
     var source: AddressArgument?
 
+    @Option(
+        help: ArgumentHelp(
+            "With --peer: the least TTL or hop limit to accept. 64 for keepalived 2.2 over IPv6 unicast.",
+            valueName: "n"))
+    var minHopLimit: UInt8 = 255
+
     @Flag(name: .customLong("no-preempt"), help: "Do not take over from an Active router of lower priority.")
     var noPreempt = false
 
@@ -108,6 +114,7 @@ struct VRRPRunCommand: AsyncParsableCommand {
         where other.family != parameters.family {
             throw ValidationError("\(other): not of the family of the virtual addresses")
         }
+        guard minHopLimit == 255 || !peer.isEmpty else { throw ValidationError("--min-hop-limit needs --peer") }
         guard addressLifetime.duration >= .seconds(2), addressLifetime.duration.components.attoseconds == 0 else {
             throw ValidationError("--address-lifetime must be whole seconds, at least 2s")
         }
@@ -115,7 +122,8 @@ struct VRRPRunCommand: AsyncParsableCommand {
         upkeep.lifetime = addressLifetime.duration
         return StandaloneConfiguration(
             interface: interface, source: source?.address, parameters: parameters,
-            virtualAddresses: address.map(\.value), peers: peer.map(\.address), upkeep: upkeep)
+            virtualAddresses: address.map(\.value), peers: peer.map(\.address), minimumHopLimit: minHopLimit,
+            upkeep: upkeep)
     }
 
     /// A virtual router is of one family, the first address's. The others come and go with these, unadvertised, as
