@@ -15,6 +15,12 @@ public final class NetworkLab: Sendable {
         /// The name of its network namespace.
         public let namespace: String
 
+        /// For its addresses alone.
+        public init(number: Int, namespace: String = "") {
+            self.number = number
+            self.namespace = namespace
+        }
+
         /// 198.51.100.N.
         public var ipv4: String { "198.51.100.\(number)" }
         /// 2001:db8::N.
