@@ -26,7 +26,7 @@ struct PacketFilter: Equatable {
     /// Queues nothing.
     static let nothing = PacketFilter(instructions: [.verdict(false)])
 
-    private init(instructions: [Instruction]) { self.instructions = instructions }
+    init(instructions: [Instruction]) { self.instructions = instructions }
 
     /// Without virtual routers, `expected` has everything. Up to 255 virtual routers; the kernel takes 4096
     /// instructions, which is more than 400 peers.

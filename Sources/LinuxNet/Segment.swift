@@ -44,9 +44,10 @@ final class Segment {
 
     /// Looks at the interface and its addresses, of which `virtual` are not to be sent from. Returns whether it is
     /// another interface than before: gone, or made anew under the same name.
+    @discardableResult
     func look(_ network: Network, except virtual: [IPAddress]) throws(SystemCallError) -> Bool {
         let previous = link?.index
-        link = network.link(interface)
+        link = try network.link(interface)
         primaryAddress = nil
         if let link {
             let addresses = try network.addresses(of: link.index)

@@ -15,7 +15,7 @@ public struct SegmentListener: ~Copyable {
         interface = link.name
         let attempt = SystemCallError.Attempt.openListener(interface: link.name)
         // Nothing is received before the filter is attached and the socket bound.
-        socket = try Descriptor.socket(AF_PACKET, SOCK_DGRAM, protocol: 0, attempt)
+        let socket = try Descriptor.socket(AF_PACKET, SOCK_DGRAM, protocol: 0, attempt)
         if let code = Self.filter.attach(to: socket) { throw SystemCallError(attempt, code) }
         var request = packet_mreq()
         request.mr_ifindex = link.index.rawValue
@@ -32,6 +32,7 @@ public struct SegmentListener: ~Copyable {
             }
         }
         guard result == 0 else { throw SystemCallError(attempt, .current) }
+        self.socket = socket
     }
 
     /// Readable while there are packets; for `EventLoop.register`.
@@ -44,7 +45,7 @@ public struct SegmentListener: ~Copyable {
     ) throws(SystemCallError) {
         var buffer = [UInt8](repeating: 0, count: Self.size)
         for _ in 0..<limit {
-            let count = recv(socket.raw, &buffer, buffer.count, Int32(MSG_DONTWAIT.rawValue))
+            let count = recv(socket.raw, &buffer, buffer.count, Int32(MSG_DONTWAIT))
             guard count >= 0 else {
                 let code = ErrorNumber.current
                 if code == .wouldBlock || code == .interrupted { return }

@@ -34,8 +34,8 @@ public struct StandaloneConfiguration: Sendable {
 public enum StandaloneNotice: Sendable {
     /// A virtual router reports.
     case report(StandaloneRouter.Report, VirtualRouterID, interface: String)
-    /// The interface is there, and its socket cannot be opened; the routers take no part until that works.
-    case noSocket(SystemCallError, interface: String)
+    /// Something that concerns an interface cannot be done; what depends on it waits for the next change of the network.
+    case trouble(SystemCallError, interface: String)
     /// Real-time priority or locked memory cannot be had; the loop goes on without.
     case notRealTime(SystemCallError)
 }
@@ -57,13 +57,15 @@ public final class StandaloneLoop {
     private struct Router {
         var core: StandaloneRouter
         let configuration: StandaloneConfiguration
-        let segment: Int
+        let segment: Segment
     }
 
     private let loop: EventLoop
     private let network: Network
     private let orders: Inbox<StandaloneOrder>
     private let notify: @Sendable (StandaloneNotice) -> Void
+    /// Of all routers.
+    private let virtualAddresses: Set<IPAddress>
     private var segments: [Segment] = []
     private var routers: [Router] = []
 
@@ -76,6 +78,7 @@ public final class StandaloneLoop {
         network = try Network()
         self.orders = orders
         self.notify = notify
+        virtualAddresses = Set(configurations.flatMap { $0.virtualAddresses.map(\.address) })
         for configuration in configurations { try add(configuration) }
         try loop.register(orders.fd) { [unowned self] in takeOrders() }
         try loop.register(network.monitorDescriptor) { [unowned self] in takeChanges() }
@@ -83,32 +86,32 @@ public final class StandaloneLoop {
     }
 
     private func add(_ configuration: StandaloneConfiguration) throws(SystemCallError) {
-        guard network.link(configuration.interface) != nil else {
+        guard try network.link(configuration.interface) != nil else {
             throw SystemCallError(.findInterface(configuration.interface), .noDevice)
         }
         for address in configuration.virtualAddresses {
-            guard let interface = address.interface, network.link(interface) == nil else { continue }
+            guard let interface = address.interface, try network.link(interface) == nil else { continue }
             throw SystemCallError(.findInterface(interface), .noDevice)
         }
-        let index = segments.firstIndex { $0.serves(configuration) } ?? segments.count
-        if index == segments.count { segments.append(Segment(configuration)) }
-        segments[index].adopt(configuration)
-        let owned = try network.owned(by: configuration)
+        let known = segments.first { $0.serves(configuration) }
+        let segment = known ?? Segment(configuration)
+        if known == nil { segments.append(segment) }
+        segment.adopt(configuration)
         routers.append(
             Router(
                 core: StandaloneRouter(
-                    configuration.parameters,
-                    virtualAddresses: configuration.virtualAddresses.filter { !owned.contains($0) },
+                    configuration.parameters, virtualAddresses: try network.unowned(by: configuration),
                     upkeep: configuration.upkeep, peers: configuration.peers),
-                configuration: configuration, segment: index))
+                configuration: configuration, segment: segment))
     }
 
     /// Starts the routers, and returns when they have been stopped. Throws where a socket cannot be opened at the start,
     /// or the event loop fails.
     public func run() throws(SystemCallError) {
-        for index in segments.indices {
-            try openSocket(of: index)
-            refresh(index)
+        for segment in segments {
+            try segment.look(network, except: [])
+            try openSocket(of: segment)
+            refresh(segment)
         }
         for index in routers.indices { handle(.start, index) }
         schedule()
@@ -133,13 +136,18 @@ public final class StandaloneLoop {
     }
 
     private func takeChanges() {
-        let changes = network.takeChanges()
-        for index in segments.indices { refresh(index) }
+        var changes = Network.Changes()
+        attempt(segments.first?.interface ?? "") { () throws(SystemCallError) in
+            changes = try network.takeChanges(ignoring: virtualAddresses)
+        }
+        if changes.concernsInterfaces { for segment in segments { refresh(segment) } }
         for index in routers.indices {
             let configuration = routers[index].configuration
-            for address in configuration.virtualAddresses {
+            for address in configuration.virtualAddresses where changes.removed.contains(address.address) {
                 let interface = address.interface ?? configuration.interface
-                if changes.removed.contains(where: { $0.interface == interface && $0.address == address.address }) {
+                attempt(interface) { () throws(SystemCallError) in
+                    // What we removed ourselves, and have added again since, is there.
+                    guard try !network.has(address.address, on: interface) else { return }
                     handle(.removed(address), index)
                 }
             }
@@ -152,18 +160,15 @@ public final class StandaloneLoop {
     }
 
     /// A batch of packets of one segment. They are collected first: handling them may send on the same socket.
-    private func takePackets(of segment: Int) {
-        for packet in segments[segment].receive() {
-            // An interface that goes down says so by netlink as well: nothing to do about an error here.
-            let sender = packet.sender
-            if sender == segments[segment].primaryAddress, segments[segment].isUnicast { continue }
-            for index in routers.indices where routers[index].segment == segment {
-                if let id = packet.virtualRouterID,
-                    routers[index].configuration.parameters.virtualRouterID.rawValue != id
-                {
-                    continue
-                }
-                handle(.packet(packet.content, from: sender), index)
+    private func takePackets(of segment: Segment) {
+        var packets: [Segment.Packet] = []
+        // What a socket notes of its interface, the monitor says as well.
+        do throws(SystemCallError) { packets = try segment.receive() } catch {}
+        for packet in packets {
+            for index in routers.indices where routers[index].segment === segment {
+                let id = routers[index].configuration.parameters.virtualRouterID
+                guard packet.virtualRouterID == nil || packet.virtualRouterID == id.rawValue else { continue }
+                handle(.packet(packet.content, from: packet.sender), index)
             }
         }
         schedule()
@@ -192,29 +197,32 @@ public final class StandaloneLoop {
     // MARK: The interface
 
     /// Looks at the interface again, after a change of anything.
-    private func refresh(_ segment: Int) {
-        let addresses = routers.filter { $0.segment == segment && $0.configuration.parameters.priority != .owner }
+    private func refresh(_ segment: Segment) {
+        let addresses = routers.filter { $0.segment === segment && $0.configuration.parameters.priority != .owner }
             .flatMap { $0.configuration.virtualAddresses.map(\.address) }
-        let isAnother = segments[segment].look(network, except: addresses)
-        if isAnother || !segments[segment].hasSocket {
+        attempt(segment.interface) { () throws(SystemCallError) in
+            let isAnother = try segment.look(network, except: addresses)
+            guard isAnother || segment.descriptor == nil else { return }
             closeSocket(of: segment)
-            do throws(SystemCallError) { try openSocket(of: segment) } catch {
-                notify(.noSocket(error, interface: segments[segment].interface))
-            }
+            try openSocket(of: segment)
         }
-        let state = segments[segment].linkState
-        for index in routers.indices where routers[index].segment == segment { handle(.link(state), index) }
+        let state = segment.linkState
+        for index in routers.indices where routers[index].segment === segment { handle(.link(state), index) }
     }
 
     /// Nothing where the interface is away.
-    private func openSocket(of segment: Int) throws(SystemCallError) {
-        guard let descriptor = try segments[segment].openSocket(network) else { return }
+    private func openSocket(of segment: Segment) throws(SystemCallError) {
+        guard let descriptor = try segment.openSocket() else { return }
         try loop.register(descriptor) { [unowned self] in takePackets(of: segment) }
     }
 
-    private func closeSocket(of segment: Int) {
-        if let descriptor = segments[segment].descriptor { loop.unregister(descriptor) }
-        segments[segment].closeSocket()
+    private func closeSocket(of segment: Segment) {
+        if let descriptor = segment.descriptor { loop.unregister(descriptor) }
+        segment.closeSocket()
+    }
+
+    private func attempt(_ interface: String, _ work: () throws(SystemCallError) -> Void) {
+        do throws(SystemCallError) { try work() } catch { notify(.trouble(error, interface: interface)) }
     }
 
     // MARK: Actions
@@ -235,7 +243,7 @@ public final class StandaloneLoop {
             let coverage = configuration.parameters.checksumCoverage
             return [
                 outcome(.send) { () throws(SystemCallError) in
-                    try segments[routers[index].segment].send(advertisement, coverage)
+                    try routers[index].segment.send(advertisement, coverage)
                 }
             ]
         case .add(let addresses, let lifetime):
@@ -266,7 +274,7 @@ public final class StandaloneLoop {
     }
 
     private func outcome(
-        _ task: StandaloneRouter.Task, _ work: () throws(SystemCallError) -> Void
+        _ task: StandaloneRouter.Undertaking, _ work: () throws(SystemCallError) -> Void
     ) -> StandaloneRouter.Event {
         do throws(SystemCallError) {
             try work()

@@ -15,6 +15,8 @@ public struct SystemCallError: Error, Sendable, Hashable {
         case openVRRPSocket(AddressFamily, interface: String)
         /// Open the socket that sends ARP and neighbour advertisements.
         case openAnnouncementSocket(interface: String)
+        /// Open the socket that hears all VRRP of an interface.
+        case openListener(interface: String)
         /// Open a netlink socket.
         case openNetlink
         /// Make the epoll, the timer or the eventfd that the event loop is made of.
@@ -83,7 +85,8 @@ extension SystemCallError: CustomStringConvertible {
 
     private var permissionAdvice: String? {
         switch attempt {
-        case .openVRRPSocket, .openAnnouncementSocket, .setOption, .joinGroup: "run as root or with CAP_NET_RAW"
+        case .openVRRPSocket, .openAnnouncementSocket, .openListener, .setOption, .joinGroup:
+            "run as root or with CAP_NET_RAW"
         case .sendAdvertisement, .announce: "a packet filter refuses it (see `nft list ruleset`)"
         case .addAddress(let address, _) where address.address.family == .ipv6 && code == .accessDenied:
             "IPv6 is disabled there; see net.ipv6.conf.*.disable_ipv6"
@@ -113,6 +116,7 @@ extension SystemCallError.Attempt: CustomStringConvertible {
         case .openVRRPSocket(let family, let interface):
             "open a raw socket for VRRP over \(family == .ipv4 ? "IPv4" : "IPv6") on \(interface)"
         case .openAnnouncementSocket(let interface): "open a packet socket on \(interface)"
+        case .openListener(let interface): "listen on \(interface)"
         case .openNetlink: "open a netlink socket"
         case .openEventLoop: "set up an event loop"
         case .setOption(let name, let interface): "set \(name) on a socket of \(interface)"

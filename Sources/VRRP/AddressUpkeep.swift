@@ -211,7 +211,7 @@ extension AddressUpkeep {
         if now >= schedule.renewal {
             // Renewed too late: the kernel has dropped them.
             announcesAll = now - schedule.renewal >= settings.lifetime - renewalInterval
-            actions.append(.add(addresses, lifetime: settings.lifetime))
+            if !addresses.isEmpty { actions.append(.add(addresses, lifetime: settings.lifetime)) }
             for address in schedule.missing where schedule.restored[address] != nil { schedule.restored[address] = now }
             schedule.renewal = Self.next(after: schedule.renewal, every: renewalInterval, now)
         }

@@ -42,7 +42,8 @@ struct VRRPRunCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "A virtual address, such as 198.51.100.100/24; may be repeated. @NAME behind it: on another interface.",
+            "A virtual address, such as 198.51.100.100/24; may be repeated. @NAME behind it: on another interface. Those "
+                + "of the first one's family are advertised.",
             valueName: "address"))
     var address: [VirtualAddressArgument]
 
@@ -100,7 +101,7 @@ struct VRRPRunCommand: AsyncParsableCommand {
         let parameters = VirtualRouterParameters(
             version: protocolVersion.version, virtualRouterID: id, priority: Priority(byte),
             advertisementInterval: interval.duration, preempts: !noPreempt, preemptDelay: preemptDelay.duration,
-            addresses: address.map(\.value.address), authentication: try authentication(),
+            addresses: advertised, authentication: try authentication(),
             checksumCoverage: plainChecksum ? .message : .pseudoHeader)
         if let problem = parameters.problem { throw ValidationError("\(problem)") }
         for other in peer.map(\.address) + [source?.address].compactMap({ $0 })
@@ -115,6 +116,12 @@ struct VRRPRunCommand: AsyncParsableCommand {
         return StandaloneConfiguration(
             interface: interface, source: source?.address, parameters: parameters,
             virtualAddresses: address.map(\.value), peers: peer.map(\.address), upkeep: upkeep)
+    }
+
+    /// A virtual router is of one family, the first address's. The others come and go with these, unadvertised, as
+    /// keepalived's `virtual_ipaddress_excluded`.
+    private var advertised: [IPAddress] {
+        address.map(\.value.address).filter { $0.family == address.first?.value.address.family }
     }
 
     private func authentication() throws -> Authentication {

@@ -56,7 +56,7 @@ struct VRRPLine: Encodable {
             detail = "\(report)"
             switch report {
             case .transition(let old, let new, let why):
-                (from, to, cause, sender) = ("\(old)", "\(new)", why.code, why.sender.map { "\($0)" })
+                (from, to, cause, sender) = ("\(old)", "\(new)", why.code, why.other.map { "\($0)" })
             case .rejected(let rejection, let address):
                 (sender, reason) = ("\(address)", rejection.kind.rawValue)
             case .discrepancy(_, let address), .secondActive(_, let address), .ownAddress(let address):
@@ -64,8 +64,8 @@ struct VRRPLine: Encodable {
             case .link, .manyRemarks, .addressRestored, .trouble, .recovered:
                 break
             }
-        case .noSocket(let error, let interface):
-            (event, self.interface, detail) = ("no_socket", interface, "\(error)")
+        case .trouble(let error, let interface):
+            (event, self.interface, detail) = ("trouble", interface, "\(error)")
         case .notRealTime(let error):
             (event, interface, detail) = ("not_real_time", nil, "\(error)")
         }
