@@ -59,7 +59,8 @@ public final class LabRouter: Sendable {
         case .syncgate:
             var settings = SyncgateRouter.Settings()
             settings.version = plan.version
-            settings.interval = "\(plan.interval.components.seconds * 1000 + Int64(plan.interval / .milliseconds(1)) % 1000)ms"
+            settings.interval =
+                "\(plan.interval.components.seconds * 1000 + Int64(plan.interval / .milliseconds(1)) % 1000)ms"
             (settings.addresses, settings.password, settings.peers) = (plan.addresses, plan.password, peers)
             (settings.priority, settings.preempts, settings.isRealTime) = (priority, preempts, plan.isRealTime)
             process = .syncgate(try await SyncgateRouter(lab, on: leaf, settings))
@@ -135,6 +136,8 @@ public final class LabRouter: Sendable {
 
     /// Waits until it says that it is in a state.
     public func wait(for state: String, within limit: Duration = .seconds(15)) async throws {
-        try await waitUntil("\(make) is \(state): \(states) \(log.suffix(1500))", within: limit) { states.last == state }
+        try await waitUntil("\(make) is \(state): \(states) \(log.suffix(1500))", within: limit) {
+            states.last == state
+        }
     }
 }

@@ -18,9 +18,10 @@ struct AddressTests {
             try await router.wait(for: "active")
             try await waitUntil("three addresses") { try await virtual(lab).count == 3 }
             let found = try await virtual(lab)
-            #expect(found.map { "\($0.address)/\($0.prefixLength) \($0.interface)" }.sorted() == [
-                "198.51.100.100/24 eth0", "198.51.100.101/32 eth0", "198.51.100.102/28 eth1",
-            ])
+            #expect(
+                found.map { "\($0.address)/\($0.prefixLength) \($0.interface)" }.sorted() == [
+                    "198.51.100.100/24 eth0", "198.51.100.101/32 eth0", "198.51.100.102/28 eth1",
+                ])
             // The kernel itself would drop them.
             #expect(found.allSatisfy { ($0.lifetime ?? .seconds(99)) <= .seconds(3) })
             let capture = try await PacketCapture(lab)
@@ -43,7 +44,9 @@ struct AddressTests {
             try await waitUntil("both announced") {
                 Set(try capture.packets().compactMap(\.announced)).isSuperset(of: ["fe80::5:51", "2001:db8::100"])
             }
-            let found = try await lab.addresses(in: lab[1]).filter { ["fe80::5:51", "2001:db8::100"].contains($0.address) }
+            let found = try await lab.addresses(in: lab[1]).filter {
+                ["fe80::5:51", "2001:db8::100"].contains($0.address)
+            }
             #expect(found.map(\.hasNoDetection) == [true, true])
         }
     }

@@ -38,9 +38,12 @@ struct InteropTests {
     }
 
     private static let ipv6 = ["fe80::5:51/64", "2001:db8::100/64"]
-    private static let slow: [Dialect] = [.v2(""), .v2(", PASS") { $0.password = "secret" }, .v2(", unicast") { $0.isUnicast = true }]
+    private static let slow: [Dialect] = [
+        .v2(""), .v2(", PASS") { $0.password = "secret" }, .v2(", unicast") { $0.isUnicast = true },
+    ]
     private static let quick: [Dialect] = [
-        .v3(" over IPv4"), .v3(" over IPv4, two addresses") { $0.addresses = ["198.51.100.100/24", "198.51.100.101/32"] },
+        .v3(" over IPv4"),
+        .v3(" over IPv4, two addresses") { $0.addresses = ["198.51.100.100/24", "198.51.100.101/32"] },
         .v3(" over IPv6") { $0.addresses = ipv6 }, .v3(" over IPv4, unicast") { $0.isUnicast = true },
         .v3(" over IPv6, unicast") { ($0.addresses, $0.isUnicast) = (ipv6, true) },
         Dialect("version 3 at 10 ms", skew: .nanoseconds(6_093_750), activeDown: .nanoseconds(36_093_750)) {
@@ -116,7 +119,8 @@ struct InteropTests {
 
     @Test(arguments: [
         [RouterMake.keepalived, .syncgate, .keepalived], [.syncgate, .keepalived, .keepalived],
-        [.keepalived, .keepalived, .syncgate], [.syncgate, .keepalived, .syncgate], [.keepalived, .syncgate, .syncgate],
+        [.keepalived, .keepalived, .syncgate], [.syncgate, .keepalived, .syncgate],
+        [.keepalived, .syncgate, .syncgate],
         [.syncgate, .syncgate, .keepalived],
     ])
     func `three take over from each other in the order of their priorities`(_ makes: [RouterMake]) async throws {
@@ -220,7 +224,9 @@ private struct Duel {
         try await waitUntil("leaf 2 advertises") { try !heard(capture, 2, since: since).isEmpty }
         try await waitUntil("leaf 2 has the address") { try await lab.holds(lab[2], plan.address) }
         let heartbeats = Heartbeats(try capture.packets())
-        #expect(heartbeats.packets.last { $0.heartbeat.source == plan.source(lab[1]) }?.heartbeat.priority == (resigned ? 0 : 150))
+        #expect(
+            heartbeats.packets.last { $0.heartbeat.source == plan.source(lab[1]) }?.heartbeat.priority
+                == (resigned ? 0 : 150))
         let takeover = try #require(heartbeats.takeover(from: plan.source(lab[1]), to: plan.source(lab[2])))
         #expect(takeover > after - .milliseconds(1), "\(dialect.testDescription), \(makes.active) is gone")
         #expect(takeover < after + patience, "\(dialect.testDescription), \(makes.active) is gone")

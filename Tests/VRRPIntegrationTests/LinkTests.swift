@@ -104,10 +104,12 @@ struct LinkTests {
     /// A short one; `scripts/bench vrrp --only flood` does it for longer.
     @Test(arguments: [
         Attack(
-            testDescription: "version 3, the group", kinds: [.wrongVirtualRouterID, .wrongHopLimit, .badChecksum, .truncated],
+            testDescription: "version 3, the group",
+            kinds: [.wrongVirtualRouterID, .wrongHopLimit, .badChecksum, .truncated],
             reasons: ["hop_limit", "checksum", "truncated"]),
         Attack(
-            testDescription: "version 2, PASS", kinds: [.wrongVirtualRouterID, .wrongHopLimit, .wrongPassword, .badChecksum],
+            testDescription: "version 2, PASS",
+            kinds: [.wrongVirtualRouterID, .wrongHopLimit, .wrongPassword, .badChecksum],
             version: 2, reasons: ["hop_limit", "checksum", "password"]),
         Attack(
             testDescription: "unicast, a stranger", kinds: [.lowerPriority, .higherPriority], isUnicast: true,
