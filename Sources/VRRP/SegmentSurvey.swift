@@ -167,7 +167,7 @@ public struct Regularity: Sendable, Equatable {
 extension SegmentSurvey.Problem: CustomStringConvertible {
     public var description: String {
         switch self {
-        case .rejected(let kind, let count): "\(kind) ×\(count)"
+        case .rejected(let kind, let count): "\(kind.code) ×\(count)"
         case .rivals(let others): "also Active: \(others.map(\.description).joined(separator: ", "))"
         case .otherAddresses(let other): "other addresses than \(other)"
         case .otherInterval(let other): "other interval than \(other)"

@@ -58,7 +58,7 @@ struct VRRPLine: Encodable {
             case .transition(let old, let new, let why):
                 (from, to, cause, sender) = ("\(old)", "\(new)", why.code, why.other.map { "\($0)" })
             case .rejected(let rejection, let address):
-                (sender, reason) = ("\(address)", rejection.kind.rawValue)
+                (sender, reason) = ("\(address)", rejection.kind.code)
             case .discrepancy(_, let address), .secondActive(_, let address), .ownAddress(let address):
                 sender = "\(address)"
             case .link, .manyRemarks, .addressRestored, .trouble, .recovered:
