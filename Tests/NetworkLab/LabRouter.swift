@@ -20,6 +20,8 @@ public struct SegmentPlan: Sendable {
     public var password: String?
     /// Whether they name each other instead of using the group.
     public var isUnicast = false
+    /// Unicast: the leaves that have a router; nil for all.
+    public var routers: [Int]?
     /// SCHED_RR for both makes.
     public var isRealTime = false
 
@@ -48,13 +50,14 @@ public final class LabRouter: Sendable {
     public let leaf: NetworkLab.Leaf
     private let process: Process
 
-    /// Starts one. The other leaves of the lab are its peers where the plan is unicast.
+    /// Starts one.
     public init(
         _ make: RouterMake, _ lab: NetworkLab, on leaf: NetworkLab.Leaf, _ plan: SegmentPlan, priority: Int,
         preempts: Bool = true
     ) async throws {
         (self.make, self.leaf) = (make, leaf)
-        let peers = plan.isUnicast ? lab.leaves.filter { $0 != leaf }.map(plan.source) : []
+        let others = lab.leaves.filter { $0 != leaf && plan.routers?.contains($0.number) ?? true }
+        let peers = plan.isUnicast ? others.map(plan.source) : []
         switch make {
         case .syncgate:
             var settings = SyncgateRouter.Settings()
@@ -70,6 +73,8 @@ public final class LabRouter: Sendable {
             instance.interval = "\(plan.interval / .seconds(1))"
             (instance.addresses, instance.password, instance.peers) = (plan.addresses, plan.password, peers)
             (instance.priority, instance.preempts) = (priority, preempts)
+            // Over IPv6 it would send to peers with the kernel's hop limit of 64, unless it is told otherwise.
+            if plan.isUnicast, plan.isIPv6 { instance.more.append("unicast_ttl 255") }
             let global = plan.isRealTime ? ["vrrp_rt_priority 50"] : []
             process = .keepalived(try await Keepalived(lab, on: leaf, [instance], global: global))
         }

@@ -86,11 +86,25 @@ struct AddressTests {
             // Three seconds, which the kernel counts from the last renewal and rounds up.
             #expect(gone.time - hit < .milliseconds(4500))
             guard signal == SIGSTOP else { return }
-            // Awake again, it does not take the address as if nothing had been: first the other one yields.
+            // Awake again, it claims the role back, as it is to preempt.
             router.process.signal(SIGCONT)
             try await other.wait(for: "backup")
             try await lab.waitUntilHeld(address, by: lab[1])
-            #expect(router.states == ["backup", "active", "backup", "active"])
+        }
+    }
+
+    @Test func `one that slept and does not preempt wakes up as Backup`() async throws {
+        try await withNetworkLab(leaves: 2) { lab in
+            let router = try await active(lab, preempts: false)
+            let other = try await LabRouter(.syncgate, lab, on: lab[2], SegmentPlan(), priority: 50)
+            router.process.signal(SIGSTOP)
+            try await other.wait(for: "active")
+            try await lab.waitUntilHeld(address, by: lab[2])
+            router.process.signal(SIGCONT)
+            try await router.wait(for: "backup")
+            #expect(router.states == ["backup", "active", "backup"])
+            #expect(other.states == ["backup", "active"])
+            try await lab.waitUntilHeld(address, by: lab[2])
         }
     }
 
@@ -133,9 +147,9 @@ struct AddressTests {
     // MARK: - What they share
 
     /// A router at leaf 1, version 3 at 100 ms, with the address.
-    private func active(_ lab: NetworkLab) async throws -> SyncgateRouter {
+    private func active(_ lab: NetworkLab, preempts: Bool = true) async throws -> SyncgateRouter {
         var settings = SyncgateRouter.Settings()
-        settings.interval = "100ms"
+        (settings.interval, settings.preempts) = ("100ms", preempts)
         let router = try await SyncgateRouter(lab, on: lab[1], settings)
         try await router.wait(for: "active")
         try await waitUntil("it holds the address") { try await lab.holds(lab[1], address) }
