@@ -10,10 +10,14 @@ public struct AnnouncementSocket: ~Copyable {
 
     /// Opens it; the interface may be down.
     public init(interface: InterfaceIndex) throws(SystemCallError) {
-        self.interface = interface
-        socket = try Descriptor.socket(
-            AF_PACKET, SOCK_RAW, protocol: 0, .openAnnouncementSocket(interface: interface.currentName))
+        guard let name = interface.name else {
+            throw SystemCallError(.openAnnouncementSocket(interface: interface.currentName), .noDevice)
+        }
+        let socket = try Descriptor.socket(
+            AF_PACKET, SOCK_RAW, protocol: 0, .openAnnouncementSocket(interface: name))
         _ = socket.set(SOL_SOCKET, SO_PRIORITY, Int32(6))
+        self.interface = interface
+        self.socket = socket
     }
 
     /// Sends one frame: destination, source, type, content. Never waits. Errors leave the socket as it is: `networkDown`

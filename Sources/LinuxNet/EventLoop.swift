@@ -43,8 +43,8 @@ public final class EventLoop {
     private var armed: Instant?
     /// Rounds that the present deadline, which has passed, has been put off for.
     private var rounds = 0
-    private let events: UnsafeMutablePointer<epoll_event>
-    private static let capacity = 64
+    /// Room for all that is watched, so that a round leaves nobody out.
+    private var events = [epoll_event](repeating: epoll_event(), count: 2)
     /// By registration, not by descriptor: a number that is closed and opened again within a round is another thing.
     private var handlers: [UInt64: () -> Void] = [:]
     private var registrations: [Int32: UInt64] = [:]
@@ -58,12 +58,9 @@ public final class EventLoop {
         timer = try Descriptor(
             timerfd_create(CLOCK_BOOTTIME, Int32(TFD_CLOEXEC) | Int32(TFD_NONBLOCK)), .openEventLoop)
         stopper = try Stopper()
-        events = .allocate(capacity: Self.capacity)
         try watch(timer.raw, Self.timerRegistration)
         try watch(stopper.counter.raw, Self.stopperRegistration)
     }
-
-    deinit { events.deallocate() }
 
     /// Calls `onReadable` in every round in which the descriptor is readable or has an error to report. It must read,
     /// must not block, and reads a bounded amount: what remains is offered again in the next round. A descriptor is
@@ -73,6 +70,7 @@ public final class EventLoop {
         try watch(fd, lastRegistration)
         registrations[fd] = lastRegistration
         handlers[lastRegistration] = onReadable
+        if events.count < handlers.count + 2 { events.append(epoll_event()) }
     }
 
     /// Its handler is not called any more, not even for what was polled in the present round.
@@ -106,7 +104,7 @@ public final class EventLoop {
 
     /// Whether a registered descriptor was readable.
     private func pollOnce(waits: Bool) throws(SystemCallError) -> Bool {
-        let count = epoll_wait(poll.raw, events, Int32(Self.capacity), waits ? -1 : 0)
+        let count = epoll_wait(poll.raw, &events, Int32(events.count), waits ? -1 : 0)
         guard count >= 0 else {
             let code = ErrorNumber.current
             if code == .interrupted { return false }

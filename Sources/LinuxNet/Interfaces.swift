@@ -10,12 +10,15 @@ public struct InterfaceIndex: RawRepresentable, Sendable, Hashable {
     /// Any number; what does not exist is an error of those who use it.
     public init(rawValue: Int32) { self.rawValue = rawValue }
 
-    /// What it is called now, for messages; `interface 7` when there is none.
-    var currentName: String {
+    /// What it is called now; nil when there is none in the network namespace of the calling thread.
+    var name: String? {
         var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
-        guard if_indextoname(UInt32(bitPattern: rawValue), &name) != nil else { return "interface \(rawValue)" }
+        guard if_indextoname(UInt32(bitPattern: rawValue), &name) != nil else { return nil }
         return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
+
+    /// What it is called now, for messages; `interface 7` when there is none.
+    var currentName: String { name ?? "interface \(rawValue)" }
 }
 
 /// An interface, as the kernel described it at one moment.

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import VRRP
 
 /// Interfaces and addresses of this machine, for a `StandaloneLoop`: asks and changes them, and learns of changes.
@@ -100,6 +101,15 @@ final class Network {
         try netlink.removeAddress(address, from: link.index)
     }
 
+    /// Whether the interface forwards IPv6, and so answers its neighbours as a router.
+    private func isRouter(_ interface: String) -> Bool {
+        let file = open("/proc/sys/net/ipv6/conf/\(interface)/forwarding", O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return false }
+        defer { close(file) }
+        var digit: UInt8 = 0
+        return read(file, &digit, 1) == 1 && digit != UInt8(ascii: "0")
+    }
+
     private func announcer(of interface: InterfaceIndex) throws(SystemCallError) -> Announcer {
         if let open = announcers[interface] { return open }
         let opened = try Announcer(interface)
@@ -115,7 +125,8 @@ final class Network {
         let frames =
             switch address {
             case .v4(let value): GratuitousARP.frames(for: value, mac: mac)
-            case .v6: [UnsolicitedNeighborAdvertisement.packet(for: address, mac: mac)]
+            case .v6:
+                [UnsolicitedNeighborAdvertisement.packet(for: address, mac: mac, isRouter: isRouter(interface))]
             }
         for frame in frames { try announcer.socket.send(frame) }
     }

@@ -45,10 +45,12 @@ struct PacketFilter: Equatable {
             program.append(.ifEqual(UInt32(id.rawValue), skip: skip))
         }
         program.append(.verdict(false))
-        // 2. Hop limit (IPv6: byte 7 of the header) or TTL (IPv4: byte 8) of 255?
+        // 2. To a group that this socket is in, or to no group? For IPv4, IP_MULTICAST_ALL sees to that.
+        if family == .ipv6 { program += Instruction.checkDestination(isMulticast: peers.isEmpty) }
+        // 3. Hop limit (IPv6: byte 7 of the header) or TTL (IPv4: byte 8) of 255?
         program.append(.loadByte(fromIPHeader: family == .ipv4 ? 8 : 7))
         program += [.ifEqual(255, skip: 1), unexpected]
-        // 3. One of the peers?
+        // 4. One of the peers?
         for peer in peers {
             let words = peer.words
             for (index, word) in words.enumerated() {
@@ -91,6 +93,22 @@ extension PacketFilter.Instruction {
     /// Four bytes of the IP header, as a number in network byte order.
     static func loadWord(fromIPHeader offset: UInt32) -> Self {
         Self(code: BPF_LD | BPF_W | BPF_ABS, operand: UInt32(bitPattern: SKF_NET_OFF) + offset)
+    }
+
+    /// Lets packets pass that are to no group, or to ff02::12 where that is wanted. A raw socket of IPv6 gets those of
+    /// every group that any program of this machine has joined, whatever IPV6_MULTICAST_ALL says.
+    static func checkDestination(isMulticast: Bool) -> [Self] {
+        let isGroup = loadByte(fromIPHeader: 24)
+        guard isMulticast else { return [isGroup, .ifEqual(0xff, skip: 0, else: 1), .verdict(false)] }
+        let words = IPAddress.vrrpGroup(.ipv6).words
+        var program = [isGroup, .ifEqual(0xff, skip: 0, else: UInt8(2 * words.count + 1))]
+        for (index, word) in words.enumerated() {
+            program.append(loadWord(fromIPHeader: 24 + 4 * UInt32(index)))
+            // The last comparison skips the verdict, the others go on to the next one.
+            let left = UInt8(words.count - 1 - index)
+            program.append(.ifEqual(word, skip: left == 0 ? 1 : 0, else: 2 * left))
+        }
+        return program + [.verdict(false)]
     }
 
     /// The second byte of the message. A raw socket's filter sees the packet from the IPv4 header on, whose length is

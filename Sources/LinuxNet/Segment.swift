@@ -15,6 +15,7 @@ final class Segment {
     private let family: AddressFamily
     private let peers: [IPAddress]
     private let source: IPAddress?
+    private let minimumHopLimit: UInt8
     private var virtualRouterIDs: [VirtualRouterID] = []
     private var link: Link?
     private var socket: VRRPSocket?
@@ -29,12 +30,14 @@ final class Segment {
         family = configuration.parameters.family
         peers = configuration.peers
         source = configuration.source
+        minimumHopLimit = configuration.minimumHopLimit
     }
 
     /// Whether a router of this configuration can share it.
     func serves(_ configuration: StandaloneConfiguration) -> Bool {
         interface == configuration.interface && family == configuration.parameters.family
             && peers == configuration.peers && source == configuration.source
+            && minimumHopLimit == configuration.minimumHopLimit
     }
 
     /// Takes a router on; before the socket is opened.
@@ -80,6 +83,9 @@ final class Segment {
     /// Closes it.
     func closeSocket() { socket = nil }
 
+    /// Packets that could have been valid and found no room in the socket's queue.
+    var overruns: Int { Int(socket?.overruns ?? 0) }
+
     /// Sends an advertisement to the group, or to each peer. All are tried; the first failure is thrown.
     func send(_ advertisement: Advertisement, _ coverage: ChecksumCoverage) throws(SystemCallError) {
         guard let source = primaryAddress, descriptor != nil else {
@@ -102,7 +108,8 @@ final class Segment {
             let content: Result<Advertisement, PacketRejection>
             do throws(PacketRejection) {
                 content = .success(
-                    try Advertisement.decode(message, from: sender, to: destination, hopLimit: hopLimit))
+                    try Advertisement.decode(
+                        message, from: sender, to: destination, hopLimit: hopLimit, minimumHopLimit: minimumHopLimit))
             } catch {
                 content = .failure(error)
             }

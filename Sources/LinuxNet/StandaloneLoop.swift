@@ -13,19 +13,23 @@ public struct StandaloneConfiguration: Sendable {
     public var virtualAddresses: [VirtualAddress]
     /// The other routers, for unicast; empty: the multicast group.
     public var peers: [IPAddress]
+    /// Unicast: the least hop limit (TTL) that a packet may come with; 255 proves that it comes from this segment.
+    public var minimumHopLimit: UInt8
     /// How the addresses are kept and announced.
     public var upkeep: AddressUpkeep.Settings
 
     /// Makes one.
     public init(
         interface: String, source: IPAddress? = nil, parameters: VirtualRouterParameters,
-        virtualAddresses: [VirtualAddress], peers: [IPAddress] = [], upkeep: AddressUpkeep.Settings = .init()
+        virtualAddresses: [VirtualAddress], peers: [IPAddress] = [], minimumHopLimit: UInt8 = 255,
+        upkeep: AddressUpkeep.Settings = .init()
     ) {
         self.interface = interface
         self.source = source
         self.parameters = parameters
         self.virtualAddresses = virtualAddresses
         self.peers = peers
+        self.minimumHopLimit = minimumHopLimit
         self.upkeep = upkeep
     }
 }
@@ -34,16 +38,34 @@ public struct StandaloneConfiguration: Sendable {
 public enum StandaloneNotice: Sendable {
     /// A virtual router reports.
     case report(StandaloneRouter.Report, VirtualRouterID, interface: String)
+    /// What a virtual router has done so far; at the end, and when it is ordered.
+    case statistics(StandaloneStatistics, VirtualRouterID, interface: String)
     /// Something that concerns an interface cannot be done; what depends on it waits for the next change of the network.
     case trouble(SystemCallError, interface: String)
     /// Real-time priority or locked memory cannot be had; the loop goes on without.
     case notRealTime(SystemCallError)
 }
 
+/// What a virtual router has done since it was made.
+public struct StandaloneStatistics: Sendable, Equatable {
+    /// Where it stands.
+    public var state: VirtualRouter.StateName
+    /// Advertisements that left; under unicast, one to all peers counts once.
+    public var sent: Int
+    /// Advertisements that were accepted.
+    public var accepted: Int
+    /// Packets that were rejected, by reason.
+    public var rejections: RejectionCounts
+    /// Packets that were dropped because the socket's queue was full; of all routers that share the socket.
+    public var overruns: Int
+}
+
 /// What a loop is told from outside.
 public enum StandaloneOrder: Sendable {
     /// Hand over, remove the addresses, and end.
     case stop
+    /// Say what was done so far.
+    case tellStatistics
     /// Another priority for a virtual router.
     case priority(Priority, VirtualRouterID)
 }
@@ -56,6 +78,7 @@ public final class StandaloneLoop {
     /// A virtual router with its place.
     private struct Router {
         var core: StandaloneRouter
+        var sent = 0
         let configuration: StandaloneConfiguration
         let segment: Segment
     }
@@ -125,7 +148,9 @@ public final class StandaloneLoop {
             switch order {
             case .stop:
                 for index in routers.indices { handle(.stop, index) }
+                tellStatistics()
                 loop.stop()
+            case .tellStatistics: tellStatistics()
             case .priority(let priority, let id):
                 for index in routers.indices where routers[index].configuration.parameters.virtualRouterID == id {
                     handle(.priorityChanged(priority), index)
@@ -133,6 +158,18 @@ public final class StandaloneLoop {
             }
         }
         schedule()
+    }
+
+    private func tellStatistics() {
+        for router in routers {
+            let statistics = StandaloneStatistics(
+                state: router.core.state.name, sent: router.sent, accepted: router.core.accepted,
+                rejections: router.core.counts, overruns: router.segment.overruns)
+            let configuration = router.configuration
+            notify(
+                .statistics(
+                    statistics, configuration.parameters.virtualRouterID, interface: configuration.interface))
+        }
     }
 
     private func takeChanges() {
@@ -244,6 +281,7 @@ public final class StandaloneLoop {
             return [
                 outcome(.send) { () throws(SystemCallError) in
                     try routers[index].segment.send(advertisement, coverage)
+                    routers[index].sent += 1
                 }
             ]
         case .add(let addresses, let lifetime):

@@ -13,11 +13,12 @@ public final class StandaloneThread: Sendable {
         let failure = Mutex<SystemCallError?>(nil)
     }
 
-    /// Starts the routers. Each notice comes on the heartbeat thread: `notify` must not wait. Throws where no thread can be
-    /// started; what goes wrong on the thread is what `join` returns.
+    /// Starts the routers. `notify` is called on the heartbeat thread with each notice, `onEnd` when the thread has ended by
+    /// itself or by `stop`; neither may wait. Throws where no thread can be started; what goes wrong on the thread is what
+    /// `join` returns.
     public init(
         _ configurations: [StandaloneConfiguration], realTime: RealTime.Settings? = nil,
-        notify: @escaping @Sendable (StandaloneNotice) -> Void
+        onEnd: @escaping @Sendable () -> Void = {}, notify: @escaping @Sendable (StandaloneNotice) -> Void
     ) throws(SystemCallError) {
         let orders = try Inbox<StandaloneOrder>()
         let end = Ending()
@@ -31,6 +32,7 @@ public final class StandaloneThread: Sendable {
                 end.failure.withLock { $0 = error }
             }
             end.isOver.store(true, ordering: .releasing)
+            onEnd()
         }
     }
 
@@ -39,6 +41,9 @@ public final class StandaloneThread: Sendable {
 
     /// Has the routers hand over and end; returns at once.
     public func stop() { orders.post(.stop) }
+
+    /// Has the routers say what they have done so far; returns at once.
+    public func tellStatistics() { orders.post(.tellStatistics) }
 
     /// Gives a virtual router another priority; returns at once.
     public func change(_ id: VirtualRouterID, to priority: Priority) { orders.post(.priority(priority, id)) }

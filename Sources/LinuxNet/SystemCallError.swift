@@ -75,8 +75,7 @@ extension SystemCallError: CustomStringConvertible {
         case .noDevice, .noDeviceOrAddress: "see `ip link` for the interfaces that there are"
         case .tooManyFiles: "raise the limit of open files (LimitNOFILE in a systemd unit)"
         case .networkDown: "the interface is down; `ip link set dev … up`"
-        case .networkUnreachable: "the interface is down, or has no address and no route there"
-        case .invalid: invalidAdvice
+        case .networkUnreachable, .invalid: sourceAdvice
         case .noMemory:
             if case .lockMemory = attempt { permissionAdvice } else { nil }
         default: nil
@@ -101,11 +100,10 @@ extension SystemCallError: CustomStringConvertible {
         }
     }
 
-    private var invalidAdvice: String? {
-        switch attempt {
-        case .sendAdvertisement(let source, _, let interface): "is \(source) still an address of \(interface)?"
-        default: nil
-        }
+    /// The kernel says the same of a source that is not there and of an interface that is down.
+    private var sourceAdvice: String? {
+        guard case .sendAdvertisement(let source, _, let interface) = attempt else { return nil }
+        return "is \(interface) up, and \(source) an address of it?"
     }
 }
 

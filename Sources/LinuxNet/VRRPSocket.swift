@@ -64,9 +64,10 @@ public struct VRRPSocket: ~Copyable {
 
     /// Sends one message as it is (the checksum is the codec's), from this address of the interface. Never waits.
     ///
-    /// Errors leave the socket as it is: `networkDown` and `networkUnreachable` while the interface is down, `invalid`
-    /// when the source is not an address of this machine or still tentative, `notPermitted` when a packet filter
-    /// refuses it, `noBuffers` and `wouldBlock` when a queue is full.
+    /// Errors leave the socket as it is: `networkDown`, `networkUnreachable`, `addressNotAvailable` or `invalid` while the
+    /// interface is down, or the source is not an address of this machine or still tentative (which of them differs by
+    /// family and kernel); `noDevice` when the interface is gone; `notPermitted` when a packet filter refuses it;
+    /// `noBuffers` and `wouldBlock` when a queue is full.
     public func send(
         _ message: [UInt8], from source: IPAddress, to destination: IPAddress
     ) throws(SystemCallError) {

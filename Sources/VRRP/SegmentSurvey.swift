@@ -165,6 +165,7 @@ public struct Regularity: Sendable, Equatable {
 }
 
 extension SegmentSurvey.Problem: CustomStringConvertible {
+    /// `also Active: 198.51.100.2`, `hop_limit ×12`.
     public var description: String {
         switch self {
         case .rejected(let kind, let count): "\(kind.code) ×\(count)"

@@ -127,6 +127,9 @@ struct Remarks: Sendable, Equatable {
 
     static let capacity = 64
 
+    /// How many are remembered.
+    var count: Int { lastSeen.count }
+
     private var lastSeen: [Key: Instant] = [:]
     private var fullSince: Instant?
     private var lastSweep: Instant?

@@ -28,7 +28,7 @@ struct VRRPRunCommand: AsyncParsableCommand {
         abstract: "Run one virtual router until SIGINT or SIGTERM, and print each transition.",
         discussion: """
             While Active it holds the addresses, for a few seconds at a time: when it is killed or hangs, the kernel \
-            drops them. At the end it removes them and hands over with priority 0.
+            drops them. At the end it removes them and hands over with priority 0. SIGUSR1 has it print its counters.
             """)
 
     @Option(help: ArgumentHelp("The interface of the heartbeat.", valueName: "name"))
@@ -66,6 +66,12 @@ struct VRRPRunCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("The address to send from. Default: the interface's first.", valueName: "address"))
     var source: AddressArgument?
+
+    @Option(
+        help: ArgumentHelp(
+            "With --peer: the least TTL or hop limit to accept. 64 for keepalived 2.2 over IPv6 unicast.",
+            valueName: "n"))
+    var minHopLimit: UInt8 = 255
 
     @Flag(name: .customLong("no-preempt"), help: "Do not take over from an Active router of lower priority.")
     var noPreempt = false
@@ -108,6 +114,7 @@ struct VRRPRunCommand: AsyncParsableCommand {
         where other.family != parameters.family {
             throw ValidationError("\(other): not of the family of the virtual addresses")
         }
+        guard minHopLimit == 255 || !peer.isEmpty else { throw ValidationError("--min-hop-limit needs --peer") }
         guard addressLifetime.duration >= .seconds(2), addressLifetime.duration.components.attoseconds == 0 else {
             throw ValidationError("--address-lifetime must be whole seconds, at least 2s")
         }
@@ -115,7 +122,8 @@ struct VRRPRunCommand: AsyncParsableCommand {
         upkeep.lifetime = addressLifetime.duration
         return StandaloneConfiguration(
             interface: interface, source: source?.address, parameters: parameters,
-            virtualAddresses: address.map(\.value), peers: peer.map(\.address), upkeep: upkeep)
+            virtualAddresses: address.map(\.value), peers: peer.map(\.address), minimumHopLimit: minHopLimit,
+            upkeep: upkeep)
     }
 
     /// A virtual router is of one family, the first address's. The others come and go with these, unadvertised, as
@@ -134,10 +142,12 @@ struct VRRPRunCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try configuration()
         StopSignal.watch()
+        StatisticsSignal.watch()
         let printer = VRRPPrinter(format: format)
         let thread = try start(configuration, printer)
         while !StopSignal.isReceived, !thread.isFinished, !Output.isUnread {
-            do { try await Task.sleep(for: .milliseconds(20), tolerance: .zero) } catch { break }
+            if StatisticsSignal.take() { thread.tellStatistics() }
+            SignalPipe.wait(upTo: .seconds(1))
         }
         thread.stop()
         let failure = thread.join()
@@ -148,7 +158,8 @@ struct VRRPRunCommand: AsyncParsableCommand {
     private func start(_ configuration: StandaloneConfiguration, _ printer: VRRPPrinter) throws -> StandaloneThread {
         do throws(SystemCallError) {
             return try StandaloneThread(
-                [configuration], realTime: realTime ? RealTime.Settings() : nil, notify: printer.take)
+                [configuration], realTime: realTime ? RealTime.Settings() : nil, onEnd: SignalPipe.wake,
+                notify: printer.take)
         } catch {
             throw ValidationError("\(error)")
         }

@@ -44,7 +44,16 @@ struct VRRPLine: Encodable {
     @OrNull var cause: String?
     @OrNull var sender: String?
     @OrNull var reason: String?
+    @OrNull var statistics: Statistics?
     let detail: String
+
+    struct Statistics: Encodable {
+        let state: String
+        let sent: Int
+        let accepted: Int
+        let rejected: [String: Int]
+        let overruns: Int
+    }
 
     init(time: Date, notice: StandaloneNotice) {
         at = time.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
@@ -64,6 +73,18 @@ struct VRRPLine: Encodable {
             case .link, .manyRemarks, .addressRestored, .trouble, .recovered:
                 break
             }
+        case .statistics(let numbers, let id, let interface):
+            event = "statistics"
+            vrid = Int(id.rawValue)
+            self.interface = interface
+            let rejected = numbers.rejections.filter { $0.count > 0 }.map { ($0.kind.code, $0.count) }
+            statistics = Statistics(
+                state: "\(numbers.state)", sent: numbers.sent, accepted: numbers.accepted,
+                rejected: Dictionary(uniqueKeysWithValues: rejected), overruns: numbers.overruns)
+            let reasons = rejected.map { " (\($0.0) \($0.1))" }.joined()
+            detail =
+                "\(numbers.state); sent \(numbers.sent), accepted \(numbers.accepted), "
+                + "rejected \(numbers.rejections.total)\(reasons), dropped \(numbers.overruns)"
         case .trouble(let error, let interface):
             (event, self.interface, detail) = ("trouble", interface, "\(error)")
         case .notRealTime(let error):

@@ -36,17 +36,11 @@ struct VRRPWatchCommand: AsyncParsableCommand {
         var next = start
         while !StopSignal.isReceived, !Output.isUnread, !survey.isFinished, end.map({ next < $0 }) ?? true {
             next = min(next + every.duration, end ?? next + every.duration)
-            await pause(until: next)
+            SignalPipe.wait(upTo: next - .now)
             show(survey.snapshot)
         }
         survey.stop()
         if let failure = survey.join() { throw ValidationError("\(failure)") }
-    }
-
-    private func pause(until end: ContinuousClock.Instant) async {
-        while !StopSignal.isReceived, ContinuousClock.now < end {
-            do { try await Task.sleep(for: min(end - .now, .milliseconds(50)), tolerance: .zero) } catch { return }
-        }
     }
 
     private func show(_ survey: SegmentSurvey) {
