@@ -110,8 +110,8 @@ extension Netlink {
         _ address: VirtualAddress, on interface: InterfaceIndex
     ) throws(SystemCallError) -> InterfaceAddress? {
         var body = ifaddrmsg()
+        // With any prefix length: the kernel wants zero here.
         body.ifa_family = UInt8(AF_INET6)
-        body.ifa_prefixlen = 128
         body.ifa_index = UInt32(bitPattern: interface.rawValue)
         var request = request(RTM_GETADDR, body: body)
         request.add(Int(IFA_LOCAL), address.address.bytes)
