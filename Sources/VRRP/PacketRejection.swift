@@ -29,20 +29,28 @@ public enum PacketRejection: Error, Sendable, Hashable {
     case owner
 
     /// What it is counted as.
-    public enum Kind: String, Sendable, Hashable, CaseIterable {
-        case hopLimit = "hop_limit"
-        case truncated
-        case version
-        case type
-        case virtualRouterID = "vrid"
-        case checksum
-        case authenticationType = "auth_type"
-        case password
-        case addressCount = "address_count"
-        case addressList = "address_list"
-        case interval
-        case unknownSender = "unknown_sender"
-        case owner
+    public enum Kind: Int, Sendable, Hashable, CaseIterable {
+        case hopLimit, truncated, version, type, virtualRouterID, checksum, authenticationType, password, addressCount
+        case addressList, interval, unknownSender, owner
+
+        /// A stable word for programs, e.g. `hop_limit`.
+        public var code: String {
+            switch self {
+            case .hopLimit: "hop_limit"
+            case .truncated: "truncated"
+            case .version: "version"
+            case .type: "type"
+            case .virtualRouterID: "vrid"
+            case .checksum: "checksum"
+            case .authenticationType: "auth_type"
+            case .password: "password"
+            case .addressCount: "address_count"
+            case .addressList: "address_list"
+            case .interval: "interval"
+            case .unknownSender: "unknown_sender"
+            case .owner: "owner"
+            }
+        }
     }
 
     /// What it is counted as.
@@ -66,6 +74,7 @@ public enum PacketRejection: Error, Sendable, Hashable {
 }
 
 extension PacketRejection: CustomStringConvertible {
+    /// What is wrong with the packet, for people; "it" is the packet. Passwords are not shown.
     public var description: String {
         switch self {
         case .hopLimit(let value):
@@ -87,11 +96,11 @@ extension PacketRejection: CustomStringConvertible {
         case .addressCount:
             "it announces no address"
         case .addressList(let addresses):
-            "it announces other addresses than ours: \(addresses.map(\.description).joined(separator: ", "))"
+            "it announces other addresses than ours: \(addresses.listed)"
         case .interval(.zero):
             "its advertisement interval is 0"
         case .interval(let interval):
-            "its advertisement interval is \(interval), not ours: version 2 needs the same on all routers"
+            "its advertisement interval is \(interval.spelledOut), not ours: version 2 needs the same on all routers"
         case .unknownSender(let address):
             "\(address) is not one of the configured peers"
         case .owner:
@@ -118,19 +127,20 @@ extension UInt16 {
 
 /// How many packets were rejected, by reason.
 public struct RejectionCounts: Sendable, Equatable {
-    private var counts: [PacketRejection.Kind: Int] = [:]
+    /// By the raw value of the reason.
+    private var counts = Array(repeating: 0, count: PacketRejection.Kind.allCases.count)
 
     /// Nothing was rejected yet.
     public init() {}
 
     /// One more.
-    public mutating func count(_ rejection: PacketRejection) { counts[rejection.kind, default: 0] += 1 }
+    public mutating func count(_ rejection: PacketRejection) { counts[rejection.kind.rawValue] += 1 }
 
     /// How many for this reason.
-    public subscript(kind: PacketRejection.Kind) -> Int { counts[kind, default: 0] }
+    public subscript(kind: PacketRejection.Kind) -> Int { counts[kind.rawValue] }
 
     /// How many for any reason.
-    public var total: Int { counts.values.reduce(0, +) }
+    public var total: Int { counts.reduce(0, +) }
 }
 
 extension RejectionCounts: Sequence {
