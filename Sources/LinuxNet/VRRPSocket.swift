@@ -66,8 +66,8 @@ public struct VRRPSocket: ~Copyable {
     ///
     /// Errors leave the socket as it is: `networkDown`, `networkUnreachable`, `addressNotAvailable` or `invalid` while the
     /// interface is down, or the source is not an address of this machine or still tentative (which of them differs by
-    /// family and kernel); `noDevice` when the interface is gone; `notPermitted` when a packet filter refuses it;
-    /// `noBuffers` and `wouldBlock` when a queue is full.
+    /// family and kernel); `noDevice` or `networkUnreachable` when the interface is gone; `notPermitted` when a packet
+    /// filter refuses it; `noBuffers` and `wouldBlock` when a queue is full.
     public func send(
         _ message: [UInt8], from source: IPAddress, to destination: IPAddress
     ) throws(SystemCallError) {

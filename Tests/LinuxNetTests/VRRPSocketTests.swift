@@ -210,7 +210,8 @@ struct VRRPSocketTests {
         #expect(first.first?.message == message(51, [3]))
         #expect(first.dropFirst().allSatisfy { $0.source == stranger && $0.message == message(51, [2]) })
         // The queue for these is small: most are gone.
-        let rest = try receive(2000, from: &pair.second)
+        var rest: [Received] = []
+        while isReadable(pair.second.fd, within: 50) { rest += try receive(1, from: &pair.second) }
         #expect(rest.count < 500 && rest.allSatisfy { $0.message == message(51, [2]) })
         #expect(pair.second.overruns == 0)
     }
@@ -259,7 +260,8 @@ struct VRRPSocketTests {
                     : "fe80::66 to ff02::12 on eth0: EINVAL (Invalid argument); is eth0 up, and fe80::66 an address of it?"))
         try pair.nodes.ip(1, "link set eth0 down")
         let down = #expect(throws: SystemCallError.self) { try pair.sendFromFirst(message(51)) }
-        #expect(down?.code == .networkUnreachable)
+        // IPv6 has lost the address together with the interface.
+        #expect(down?.code == (family == .ipv4 ? .networkUnreachable : .invalid))
         try pair.nodes.ip(1, "link set eth0 up")
         try waitUntil("it can send again") {
             do {
@@ -312,6 +314,6 @@ struct VRRPSocketTests {
         let failed = #expect(throws: SystemCallError.self) {
             try old.send(message(51), from: two, to: .vrrpGroup(family))
         }
-        #expect(failed?.code == .noDevice)
+        #expect(failed?.code == (family == .ipv4 ? .networkUnreachable : .noDevice))
     }
 }

@@ -1,0 +1,124 @@
+import Glibc
+import LinuxNet
+import Testing
+import VRRP
+
+/// What the kernel does with addresses by itself.
+@Suite(.enabled(if: TwoNodes.isAvailable, "\(TwoNodes.whyUnavailable ?? "")"))
+struct AddressLifetimeTests {
+    let nodes: TwoNodes
+    let eth0: InterfaceIndex
+
+    init() throws {
+        nodes = try TwoNodes()
+        eth0 = try nodes.index(1)
+    }
+
+    /// The moment at which the kernel reports that the address is gone; nil when it has not within 20 s.
+    private func removal(of address: IPAddress, _ monitor: borrowing LinkMonitor) throws -> ContinuousClock.Instant? {
+        let end = ContinuousClock.now + .seconds(20)
+        while ContinuousClock.now < end {
+            guard isReadable(monitor.fd, within: 1000) else { continue }
+            for case .addressRemoved(let removed) in try monitor.receive() where removed.address == address {
+                return .now
+            }
+        }
+        return nil
+    }
+
+    @Test(arguments: ["198.51.100.100/32", "198.51.100.100/24", "2001:db8::100/128", "2001:db8::100/64"])
+    func `an address that is not renewed goes within two seconds after its lifetime`(text: String) throws {
+        let address = try #require(VirtualAddress(text))
+        let monitor = try nodes.on(1) { try LinkMonitor() }
+        var netlink = try nodes.on(1) { try Netlink() }
+        // Renewed at a second that is not a whole one, as the kernel counts in steps.
+        try netlink.addAddress(address, to: eth0, lifetime: .seconds(1))
+        usleep(700_000)
+        try netlink.addAddress(address, to: eth0, lifetime: .seconds(2))
+        let renewed = ContinuousClock.now
+        let gone = try #require(try removal(of: address.address, monitor))
+        let life = renewed.duration(to: gone)
+        print("lifetime \(text): 2 s, gone after \(life)")
+        #expect(life > .milliseconds(1900))
+        #expect(life < .milliseconds(4000))
+        #expect(try nodes.addresses(1).count == 3, "its own addresses are untouched")
+    }
+
+    @Test(arguments: ["198.51.100.100/24", "2001:db8::100/64"])
+    func `an address that is renewed stays`(text: String) throws {
+        let address = try #require(VirtualAddress(text))
+        let monitor = try nodes.on(1) { try LinkMonitor() }
+        var netlink = try nodes.on(1) { try Netlink() }
+        for _ in 0..<10 {
+            try netlink.addAddress(address, to: eth0, lifetime: .seconds(1))
+            usleep(250_000)
+        }
+        let removed = try monitor.receive().filter { if case .addressRemoved = $0 { true } else { false } }
+        #expect(removed == [])
+        #expect(try netlink.addresses(of: eth0).contains { $0.address == address.address })
+    }
+
+    /// Without promote_secondaries, the kernel removes with the first address of a subnet all others of it.
+    enum End: CaseIterable { case removed, expired }
+
+    @Test(arguments: End.allCases)
+    func `a virtual address that came first does not take the interface's own along`(end: End) throws {
+        try nodes.ip(1, "addr del 198.51.100.1/24 dev eth0")
+        let address = VirtualAddress(IPAddress("198.51.100.100")!, prefixLength: 24)
+        let monitor = try nodes.on(1) { try LinkMonitor() }
+        var netlink = try nodes.on(1) { try Netlink() }
+        try netlink.addAddress(address, to: eth0, lifetime: .seconds(1))
+        try nodes.ip(1, "addr add 198.51.100.1/24 dev eth0")
+        let own = IPAddress("198.51.100.1")!
+        let secondary = try netlink.addresses(of: eth0).first { $0.address == own }
+        #expect(secondary?.isSecondary == true, "the trap is set")
+        switch end {
+        case .removed: try netlink.removeAddress(address, from: eth0)
+        case .expired: #expect(try removal(of: address.address, monitor) != nil)
+        }
+        let after = try netlink.addresses(of: eth0).filter { $0.address.family == .ipv4 }
+        #expect(after.map(\.address) == [own])
+        #expect(after.first?.isSecondary == false)
+        #expect(try nodes.ip(1, "route show dev eth0").contains("198.51.100.0/24"))
+    }
+
+    @Test func `a virtual address outlives the interface's own`() throws {
+        let address = VirtualAddress(IPAddress("198.51.100.100")!, prefixLength: 24)
+        var netlink = try nodes.on(1) { try Netlink() }
+        try netlink.addAddress(address, to: eth0, lifetime: .seconds(30))
+        try nodes.ip(1, "addr del 198.51.100.1/24 dev eth0")
+        #expect(try netlink.addresses(of: eth0).contains { $0.address == address.address })
+    }
+
+    /// A router's advertisement gives such routes: the kernel would merge that of the virtual address with it.
+    @Test func `an IPv6 virtual address leaves the route of its prefix alone`() throws {
+        try nodes.ip(1, "addr del 2001:db8::1/64 dev eth0")
+        try nodes.ip(1, "addr add 2001:db8::1/64 dev eth0 nodad valid_lft 600 preferred_lft 600")
+        let address = VirtualAddress(IPAddress("2001:db8::100")!, prefixLength: 64)
+        let monitor = try nodes.on(1) { try LinkMonitor() }
+        var netlink = try nodes.on(1) { try Netlink() }
+        try netlink.addAddress(address, to: eth0, lifetime: .seconds(1))
+        let during = try nodes.ip(1, "-6 route show 2001:db8::/64 dev eth0")
+        #expect(during.contains("expires 59") || during.contains("expires 600"), "\(during)")
+        #expect(try removal(of: address.address, monitor) != nil)
+        #expect(try nodes.ip(1, "-6 route show 2001:db8::/64 dev eth0").contains("2001:db8::/64"))
+    }
+
+    @Test func `an IPv6 virtual address alone in its prefix has a route, as long as it is there`() throws {
+        try nodes.ip(1, "addr del 2001:db8::1/64 dev eth0")
+        let addresses = ["2001:db8::100/64", "2001:db8::101/64"].compactMap { VirtualAddress($0) }
+        var netlink = try nodes.on(1) { try Netlink() }
+        // Twice: renewing does not take the route away again.
+        for address in addresses + addresses { try netlink.addAddress(address, to: eth0, lifetime: .seconds(30)) }
+        let route = { try nodes.ip(1, "-6 route show 2001:db8::/64 dev eth0") }
+        #expect(try route().contains("2001:db8::/64"))
+        // The second one takes over when it is renewed next.
+        try netlink.removeAddress(addresses[0], from: eth0)
+        try netlink.addAddress(addresses[1], to: eth0, lifetime: .seconds(30))
+        #expect(try route().contains("2001:db8::/64"))
+        // The kernel removes the route at the end of its lifetime, not together with such an address.
+        try netlink.removeAddress(addresses[1], from: eth0)
+        let left = try route()
+        #expect(left.isEmpty || left.contains("expires"))
+    }
+}
