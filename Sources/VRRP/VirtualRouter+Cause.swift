@@ -5,6 +5,7 @@ extension VirtualRouter {
         case backup
         case active
 
+        /// `backup`
         public var description: String { rawValue }
     }
 
