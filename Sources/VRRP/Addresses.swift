@@ -74,6 +74,7 @@ extension IPAddress {
 }
 
 extension IPAddress: Comparable {
+    /// IPv4 before IPv6, then as numbers in network byte order.
     public static func < (left: IPAddress, right: IPAddress) -> Bool {
         switch (left, right) {
         case (.v4(let left), .v4(let right)): left < right

@@ -7,6 +7,7 @@ public enum Discrepancy: Sendable, Hashable {
 }
 
 extension Discrepancy: CustomStringConvertible {
+    /// Both values, for people.
     public var description: String {
         switch self {
         case .interval(let received, let configured):

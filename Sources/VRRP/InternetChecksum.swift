@@ -18,8 +18,8 @@ struct InternetChecksum {
         if index < bytes.count { sum &+= UInt32(bytes[index]) << 8 }
     }
 
-    /// Adds what stands before the message for the checksum alone. The IPv4 form (RFC 9568 §5.2.8; as for UDP, RFC 768)
-    /// and the IPv6 form (RFC 8200 §8.1) have the same sum, wherever their fields stand:
+    /// Adds what stands before the message for the checksum alone. The IPv4 form (as for UDP, RFC 768) and the IPv6 form
+    /// (RFC 8200 §8.1) have the same sum, wherever their fields stand:
     ///
     ///      0                   1                   2                   3
     ///      0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1

@@ -74,6 +74,7 @@ public enum PacketRejection: Error, Sendable, Hashable {
 }
 
 extension PacketRejection: CustomStringConvertible {
+    /// What is wrong with the packet, for people; "it" is the packet. Passwords are not shown.
     public var description: String {
         switch self {
         case .hopLimit(let value):

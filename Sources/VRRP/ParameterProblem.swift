@@ -27,6 +27,7 @@ public enum ParameterProblem: Error, Sendable, Hashable {
 }
 
 extension ParameterProblem: CustomStringConvertible {
+    /// The value and what is allowed, for people. Passwords are not shown.
     public var description: String {
         switch self {
         case .noAddresses:
@@ -122,11 +123,17 @@ extension Duration {
         return unitSeconds > 0 ? seconds % unitSeconds == 0 && attoseconds == 0 : attoseconds % unitAttoseconds == 0
     }
 
-    /// For people: `10 ms`, `40.95 s`.
+    /// For people: `10 ms` below a second, `40.95 s` from there on.
     var spelledOut: String {
-        let milliseconds = self / .milliseconds(1)
-        let isShort = abs(milliseconds) < 1000 && self != .zero
-        let (number, unit) = isShort ? (milliseconds, "ms") : (milliseconds / 1000, "s")
-        return number == number.rounded() && abs(number) < 1e15 ? "\(Int(number)) \(unit)" : "\(number) \(unit)"
+        let (seconds, attoseconds) = components
+        let isShort = seconds == 0 && attoseconds != 0
+        let fractionDigits = isShort ? 15 : 18
+        let unit: Int64 = isShort ? 1_000_000_000_000_000 : 1_000_000_000_000_000_000
+        let whole = isShort ? attoseconds / unit : seconds
+        let digits = String((attoseconds % unit).magnitude)
+        var fraction = String(repeating: "0", count: fractionDigits - digits.count) + digits
+        while fraction.last == "0" { fraction.removeLast() }
+        let sign = whole == 0 && attoseconds < 0 ? "-" : ""
+        return "\(sign)\(whole)\(fraction.isEmpty ? "" : "." + fraction) \(isShort ? "ms" : "s")"
     }
 }

@@ -17,6 +17,7 @@ public struct VirtualRouterID: Sendable, Hashable, CustomStringConvertible {
         rawValue = UInt8(value)
     }
 
+    /// The number.
     public var description: String { "\(rawValue)" }
 }
 
@@ -35,8 +36,10 @@ public struct Priority: Sendable, Hashable, Comparable, CustomStringConvertible 
     /// The router owns the virtual addresses.
     public static let owner = Priority(255)
 
+    /// As numbers.
     public static func < (left: Priority, right: Priority) -> Bool { left.rawValue < right.rawValue }
 
+    /// The number.
     public var description: String { "\(rawValue)" }
 }
 

@@ -73,7 +73,8 @@ struct ParameterProblemTests {
         arguments: [
             (.zero, "0 s"), (.milliseconds(-10), "-10 ms"), (.milliseconds(9), "9 ms"), (.milliseconds(15), "15 ms"),
             (.microseconds(10_500), "10.5 ms"), (.milliseconds(40_960), "40.96 s"), (.seconds(60), "60 s"),
-            (.milliseconds(1234), "1.234 s"), (.nanoseconds(1_000_000_001), "1.000000001 s"),
+            (.milliseconds(1234), "1.234 s"), (.milliseconds(-1500), "-1.5 s"),
+            (.microseconds(-300), "-0.3 ms"), (.nanoseconds(1_000_000_001), "1.000000001 s"),
         ] as [(Duration, String)])
     func intervals3(_ interval: Duration, _ text: String) {
         #expect(

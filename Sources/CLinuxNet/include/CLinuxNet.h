@@ -1,1 +1,0 @@
-// Kernel headers that the Glibc module lacks.

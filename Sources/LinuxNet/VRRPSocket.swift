@@ -1,0 +1,156 @@
+internal import CLinuxNet
+internal import Glibc
+public import VRRP
+
+/// Raw sockets for protocol 112 on one interface: sends advertisements with TTL or hop limit 255, and receives those of
+/// others, with the hop limit that they came with. One per interface, family, and multicast or unicast; it may serve
+/// any number of virtual routers.
+///
+/// What is received: only what is about the given virtual routers, which the kernel decides (`PacketFilter`). Packets
+/// that can be valid, because they come from this link (hop limit 255) and from one of the peers where there are any,
+/// have a queue of several thousand packets to themselves. All others are rejected by the codec anyway: they have a
+/// small queue of their own, of which a few are read at a time, so that an operator hears of a misconfigured router, and
+/// a flood of them cannot displace an advertisement. Own packets do not come back.
+///
+/// An interface that is deleted and made again has another number: the socket must then be made anew. One that goes
+/// down and up needs nothing. Works as root, with CAP_NET_RAW alone, and in a user namespace.
+public struct VRRPSocket: ~Copyable {
+    /// The interface.
+    public let interface: InterfaceIndex
+    /// IPv4 or IPv6.
+    public let family: AddressFamily
+
+    /// Both queues at once.
+    private let poll: Descriptor
+    private let expected: Descriptor
+    private let doubtful: Descriptor
+    private var batch: ReceiveBatch
+
+    /// Bytes: some ten thousand advertisements, as the kernel counts them (about 768 bytes each). In a user namespace
+    /// net.core.rmem_max may allow less.
+    private static let expectedBuffer: Int32 = 8 << 20
+    private static let doubtfulBuffer: Int32 = 64 << 10
+    /// Doubtful packets per call of `receive`.
+    private static let doubtfulLimit = 16
+
+    /// Opens it. With `peers` it is unicast, and packets of others are doubtful; without, it joins 224.0.0.18 or ff02::12.
+    /// Without `virtualRouterIDs` everything is received, for watching. The interface may be down.
+    public init(
+        family: AddressFamily, interface: InterfaceIndex, peers: [IPAddress] = [],
+        virtualRouterIDs: [VirtualRouterID] = []
+    ) throws(SystemCallError) {
+        let setup = VRRPSocketSetup(
+            family: family, interface: interface, peers: peers, virtualRouterIDs: virtualRouterIDs)
+        let expected = try setup.open(.expected, buffer: Self.expectedBuffer)
+        let doubtful = try setup.open(.doubtful, buffer: Self.doubtfulBuffer)
+        let poll = try Descriptor(epoll_create1(Int32(EPOLL_CLOEXEC)), .openEventLoop)
+        for queue in [expected.raw, doubtful.raw] {
+            var event = epoll_event()
+            event.events = EPOLLIN.rawValue
+            guard epoll_ctl(poll.raw, EPOLL_CTL_ADD, queue, &event) == 0 else {
+                throw SystemCallError(.watchDescriptor(queue), .current)
+            }
+        }
+        self.interface = interface
+        self.family = family
+        self.poll = poll
+        self.expected = expected
+        self.doubtful = doubtful
+        batch = ReceiveBatch()
+    }
+
+    /// Readable while there are packets; for `EventLoop.register`.
+    public var fd: Int32 { poll.raw }
+
+    /// Sends one message as it is (the checksum is the codec's), from this address of the interface. Never waits.
+    ///
+    /// Errors leave the socket as it is: `networkDown`, `networkUnreachable`, `addressNotAvailable` or `invalid` while the
+    /// interface is down, or the source is not an address of this machine or still tentative (which of them differs by
+    /// family and kernel); `noDevice` when the interface is gone; `notPermitted` when a packet filter refuses it;
+    /// `noBuffers` and `wouldBlock` when a queue is full.
+    public func send(
+        _ message: [UInt8], from source: IPAddress, to destination: IPAddress
+    ) throws(SystemCallError) {
+        let sent: Int
+        switch (source, destination) {
+        case (.v4(let source), .v4(let destination)): sent = send(message, source, destination)
+        case (.v6(let high, let low), .v6(let toHigh, let toLow)):
+            sent = send(message, in6_addr(high, low), in6_addr(toHigh, toLow))
+        case (.v4, .v6), (.v6, .v4):
+            errno = EINVAL
+            sent = -1
+        }
+        guard sent == message.count else {
+            let code = sent < 0 ? ErrorNumber.current : .noBuffers
+            let attempt = SystemCallError.Attempt.sendAdvertisement(
+                from: source, to: destination, interface: interface.currentName)
+            throw SystemCallError(attempt, code)
+        }
+    }
+
+    private func send(_ message: [UInt8], _ source: UInt32, _ destination: UInt32) -> Int {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr = in_addr(destination)
+        var information = in_pktinfo()
+        information.ipi_ifindex = interface.rawValue
+        information.ipi_spec_dst = in_addr(source)
+        return clinuxnet_send(
+            expected.raw, message, message.count, &address, socklen_t(MemoryLayout<sockaddr_in>.size),
+            Int32(IPPROTO_IP), IP_PKTINFO, &information, MemoryLayout<in_pktinfo>.size)
+    }
+
+    private func send(_ message: [UInt8], _ source: in6_addr, _ destination: in6_addr) -> Int {
+        var address = sockaddr_in6()
+        address.sin6_family = sa_family_t(AF_INET6)
+        address.sin6_addr = destination
+        address.sin6_scope_id = UInt32(bitPattern: interface.rawValue)
+        var information = clinuxnet_in6_pktinfo()
+        information.ipi6_addr = source
+        information.ipi6_ifindex = UInt32(bitPattern: interface.rawValue)
+        return clinuxnet_send(
+            expected.raw, message, message.count, &address, socklen_t(MemoryLayout<sockaddr_in6>.size),
+            Int32(IPPROTO_IPV6), IPV6_PKTINFO, &information, MemoryLayout<clinuxnet_in6_pktinfo>.size)
+    }
+
+    /// Hands over what has been received, at most `limit` packets that can be valid and then at most 16 that cannot, and
+    /// returns how many there were. Never waits; what remains keeps `fd` readable.
+    ///
+    /// `body` gets the VRRP message without the IP header; it is only valid during the call. An error is one that the
+    /// kernel had noted on the socket; it is gone with being thrown, and the socket goes on.
+    public mutating func receive(
+        limit: Int = 256,
+        _ body: (_ message: Span<UInt8>, _ source: IPAddress, _ destination: IPAddress, _ hopLimit: UInt8) -> Void
+    ) throws(SystemCallError) -> Int {
+        try receive(from: expected.raw, limit: limit, body)
+            + receive(from: doubtful.raw, limit: Self.doubtfulLimit, body)
+    }
+
+    private mutating func receive(
+        from socket: Int32, limit: Int, _ body: (Span<UInt8>, IPAddress, IPAddress, UInt8) -> Void
+    ) throws(SystemCallError) -> Int {
+        var total = 0
+        while total < limit {
+            let wanted = min(limit - total, ReceiveBatch.capacity)
+            switch batch.fill(from: socket, limit: wanted) {
+            case .success(let count):
+                for index in 0..<count { batch.read(index, family: family, body) }
+                total += count
+                if count < wanted { return total }
+            case .failure(.wouldBlock), .failure(.interrupted):
+                return total
+            case .failure(let code):
+                throw SystemCallError(.receiveAdvertisement(interface: interface.currentName), code)
+            }
+        }
+        return total
+    }
+
+    /// How many packets that could have been valid were dropped because their queue was full, since the socket was made.
+    public var overruns: UInt32 {
+        var numbers = [UInt32](repeating: 0, count: Int(CLINUXNET_SK_MEMINFO_VARS))
+        var length = socklen_t(numbers.count * MemoryLayout<UInt32>.size)
+        guard getsockopt(expected.raw, SOL_SOCKET, SO_MEMINFO, &numbers, &length) == 0 else { return 0 }
+        return numbers[Int(CLINUXNET_SK_MEMINFO_DROPS)]
+    }
+}
