@@ -204,3 +204,11 @@ private final class Visit<T: ~Copyable>: AnyVisit {
         return result.move()
     }
 }
+
+/// Says something to another thread, once.
+final class Flag: Sendable {
+    private let value = Atomic(false)
+
+    func raise() { value.store(true, ordering: .releasing) }
+    var isRaised: Bool { value.load(ordering: .acquiring) }
+}

@@ -159,7 +159,6 @@ struct VRRPSocketTests {
         }
     }
 
-    /// Of the doubtful ones at most 16 are handed over at a time, after all others.
     @Test(arguments: all)
     func `packets that cannot be valid come last and a few at a time`(
         family: AddressFamily, mode: Pair.Mode
@@ -173,23 +172,19 @@ struct VRRPSocketTests {
         try pair.sendFromFirst(message(51, [2]))
         #expect(isReadable(pair.second.fd, within: 2000))
         usleep(20_000)
-        var calls: [[Received]] = []
-        for _ in 0..<3 {
-            var received: [Received] = []
-            let count = try pair.second.receive { message, source, destination, hopLimit in
-                received.append(
-                    Received(
-                        message: message.withUnsafeBufferPointer { Array($0) }, source: source,
-                        destination: destination, hopLimit: hopLimit))
-            }
-            #expect(count == received.count)
-            calls.append(received)
-        }
         let valid = Received(message: message(51, [2]), source: one, destination: to, hopLimit: 255)
         let doubtful = Received(message: message(51, [1]), source: one, destination: to, hopLimit: 254)
-        #expect(calls[0] == [valid] + Array(repeating: doubtful, count: 16))
-        #expect(calls[1] == Array(repeating: doubtful, count: 14))
-        #expect(calls[2] == [])
+        #expect(try receive(1, from: &pair.second) == [valid])
+        #expect(try receive(1, from: &pair.second) == Array(repeating: doubtful, count: 16))
+        // The rest waits a moment, and does not keep the loop busy meanwhile; advertisements do not wait.
+        #expect(!isReadable(pair.second.fd, within: 0))
+        try pair.sendFromFirst(message(51, [2]))
+        #expect(try receive(1, from: &pair.second) == [valid])
+        #expect(try receive(1, from: &pair.second) == Array(repeating: doubtful, count: 14))
+        // And then the next one is seen at once.
+        try forger.send(distant)
+        #expect(try receive(1, from: &pair.second) == [doubtful])
+        #expect(pair.second.doubtfulOverruns == 0)
     }
 
     @Test(arguments: AddressFamily.allCases)
@@ -207,12 +202,12 @@ struct VRRPSocketTests {
         }
         try pair.sendFromFirst(message(51, [3]))
         let first = try receive(1, from: &pair.second)
-        #expect(first.first?.message == message(51, [3]))
-        #expect(first.dropFirst().allSatisfy { $0.source == stranger && $0.message == message(51, [2]) })
+        #expect(first.map { $0.message } == [message(51, [3])])
         // The queue for these is small: most are gone.
         var rest: [Received] = []
-        while isReadable(pair.second.fd, within: 50) { rest += try receive(1, from: &pair.second) }
-        #expect(rest.count < 500 && rest.allSatisfy { $0.message == message(51, [2]) })
+        while isReadable(pair.second.fd, within: 200) { rest += try receive(1, from: &pair.second) }
+        #expect(pair.second.doubtfulOverruns > 1500)
+        #expect(rest.count < 500 && rest.allSatisfy { $0.source == stranger && $0.message == message(51, [2]) })
         #expect(pair.second.overruns == 0)
     }
 
