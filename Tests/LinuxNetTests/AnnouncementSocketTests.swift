@@ -10,7 +10,7 @@ struct AnnouncementSocketTests {
         // Node 2 knows the virtual address at some other station, as after a failover.
         try nodes.ip(2, "neigh replace 198.51.100.100 lladdr 02:00:00:00:00:01 dev eth0 nud stale")
         let mac = try nodes.mac(1)
-        let capture = try nodes.on(2) { try Capture() }
+        let capture = try nodes.on(2) { try Capture(nodes.index(2)) }
         let socket = try nodes.forger(1)
         let address: [UInt8] = [198, 51, 100, 100]
         // A gratuitous ARP reply: Ethernet, type ARP; hardware 1, protocol 0x0800, lengths 6 and 4, operation 2.

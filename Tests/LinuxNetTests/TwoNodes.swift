@@ -66,6 +66,12 @@ final class TwoNodes {
 
     deinit { namespaces.forEach { close($0) } }
 
+    /// A second cable, without addresses but link-local ones.
+    func addCable(_ name: String) throws {
+        try ip(1, "link add \(name) type veth peer name \(name) netns /proc/\(getpid())/fd/\(namespaces[1])")
+        for node in 1...2 { try ip(node, "link set \(name) up") }
+    }
+
     /// Runs `body` inside a node, on a thread of its own, and waits for it. Sockets that it opens stay in that node and
     /// can be used from anywhere.
     func on<T: ~Copyable>(_ node: Int, _ body: () throws -> T) throws -> T {
