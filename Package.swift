@@ -23,7 +23,7 @@ let package = Package(
         .systemLibrary(name: "CHiredis", path: "CHiredis"),
         .target(name: "Replication", swiftSettings: settings),
         .target(name: "VRRP", swiftSettings: settings),
-        .target(name: "CLinuxNet"),
+        .target(name: "CLinuxNet", publicHeadersPath: "."),
         .target(name: "LinuxNet", dependencies: ["CLinuxNet", "VRRP"], swiftSettings: settings),
         .target(
             name: "RedisClient",

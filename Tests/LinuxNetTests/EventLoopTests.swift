@@ -32,15 +32,15 @@ import Testing
     }
 
     #if compiler(>=6.3)
-    @Test func `ContinuousClock is CLOCK_BOOTTIME`() {
-        var before = timespec()
-        var after = timespec()
-        clock_gettime(CLOCK_BOOTTIME, &before)
-        let now = ContinuousClock().systemEpoch.duration(to: .now)
-        clock_gettime(CLOCK_BOOTTIME, &after)
-        #expect(.seconds(before.tv_sec) + .nanoseconds(before.tv_nsec) <= now)
-        #expect(now <= .seconds(after.tv_sec) + .nanoseconds(after.tv_nsec))
-    }
+        @Test func `ContinuousClock is CLOCK_BOOTTIME`() {
+            var before = timespec()
+            var after = timespec()
+            clock_gettime(CLOCK_BOOTTIME, &before)
+            let now = ContinuousClock().systemEpoch.duration(to: .now)
+            clock_gettime(CLOCK_BOOTTIME, &after)
+            #expect(.seconds(before.tv_sec) + .nanoseconds(before.tv_nsec) <= now)
+            #expect(now <= .seconds(after.tv_sec) + .nanoseconds(after.tv_nsec))
+        }
     #endif
 
     @Test func `a loop with nothing to do sleeps, also after a deadline`() throws {

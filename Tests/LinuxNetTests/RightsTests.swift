@@ -9,10 +9,11 @@ struct RightsTests {
     /// Starts the tests of `InsideTests` again by a command line that gives rights away, and returns what they print.
     private func again(_ wrapper: String, _ rights: String, in node: Int, of nodes: TwoNodes) throws -> String {
         let program = try #require(Process.executable)
-        let command = wrapper.split(separator: " ").map(String.init) + [
-            "env", "SYNCGATE_TEST_RIGHTS=\(rights)", "timeout", "60", program, "--testing-library", "swift-testing",
-            "--filter", "LinuxNetTests.InsideTests",
-        ]
+        let command =
+            wrapper.split(separator: " ").map(String.init) + [
+                "env", "SYNCGATE_TEST_RIGHTS=\(rights)", "timeout", "60", program, "--testing-library", "swift-testing",
+                "--filter", "LinuxNetTests.InsideTests",
+            ]
         return try nodes.on(node) { try run(command[0], Array(command.dropFirst())) }
     }
 
@@ -85,7 +86,8 @@ struct InsideTests {
         }
         let changes = try monitor.receive()
         #expect(changes.contains { if case .addressRemoved = $0 { true } else { false } })
-        #expect(try onOwnThread { RealTime.apply(RealTime.Settings(locksMemory: false)) }.map(\.code) == [.notPermitted])
+        let problems = try onOwnThread { RealTime.apply(RealTime.Settings(locksMemory: false)) }
+        #expect(problems.map(\.code) == [.notPermitted])
     }
 
     private func nothing() throws {
@@ -95,17 +97,19 @@ struct InsideTests {
         #expect(try netlink.addresses(of: eth0).count == 3, "looking is allowed")
         let socket = #expect(throws: SystemCallError.self) { _ = try VRRPSocket(family: .ipv6, interface: eth0) }
         #expect(
-            socket?.description == "cannot open a raw socket for VRRP over IPv6 on eth0: EPERM (Operation not permitted); "
-                + "run as root or with CAP_NET_RAW")
+            socket?.description == "cannot open a raw socket for VRRP over IPv6 on eth0: "
+                + "EPERM (Operation not permitted); run as root or with CAP_NET_RAW")
         let frames = #expect(throws: SystemCallError.self) { _ = try AnnouncementSocket(interface: eth0) }
         #expect(
             frames?.description
-                == "cannot open a packet socket on eth0: EPERM (Operation not permitted); run as root or with CAP_NET_RAW")
+                == "cannot open a packet socket on eth0: EPERM (Operation not permitted); run as root or with CAP_NET_RAW"
+        )
         let address = try #require(VirtualAddress("198.51.100.100/24"))
         let adding = #expect(throws: SystemCallError.self) { try netlink.addAddress(address, to: eth0) }
         #expect(
             adding?.description
-                == "cannot add 198.51.100.100/24 to eth0: EPERM (Operation not permitted); run as root or with CAP_NET_ADMIN")
+                == "cannot add 198.51.100.100/24 to eth0: EPERM (Operation not permitted); run as root or with CAP_NET_ADMIN"
+        )
         let removing = #expect(throws: SystemCallError.self) { try netlink.removeAddress(address, from: eth0) }
         #expect(
             removing?.description == "cannot remove 198.51.100.100/24 from eth0: EPERM (Operation not permitted); "

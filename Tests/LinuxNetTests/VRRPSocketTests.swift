@@ -108,7 +108,8 @@ struct VRRPSocketTests {
         let number = family == .ipv4 ? 14 + 9 : 14 + 6
         let seen = capture.first { $0.count > 45 && $0[number] == 112 }
         let frame = try #require(seen)
-        let mac = try mode == .multicast
+        let mac =
+            try mode == .multicast
             ? (family == .ipv4 ? [0x01, 0, 0x5e, 0, 0, 0x12] : [0x33, 0x33, 0, 0, 0, 0x12]) : nodes.mac(2).bytes
         #expect(Array(frame[0..<6]) == mac)
         switch family {
@@ -277,7 +278,8 @@ struct VRRPSocketTests {
                 + (family == .ipv4
                     ? "198.51.100.66 to 224.0.0.18 on eth0: ENETUNREACH (Network is unreachable); is eth0 up, and "
                         + "198.51.100.66 an address of it?"
-                    : "fe80::66 to ff02::12 on eth0: EINVAL (Invalid argument); is eth0 up, and fe80::66 an address of it?"))
+                    : "fe80::66 to ff02::12 on eth0: EINVAL (Invalid argument); is eth0 up, and fe80::66 an address of it?")
+        )
         try pair.nodes.ip(1, "link set eth0 down")
         let down = #expect(throws: SystemCallError.self) { try pair.sendFromFirst(message(51)) }
         // IPv6 has lost the address together with the interface.
@@ -329,8 +331,9 @@ struct VRRPSocketTests {
             try nodes.on(2) { _ = try VRRPSocket(family: family, interface: index) }
         }
         #expect(
-            gone?.description == "cannot open a raw socket for VRRP over \(family == .ipv4 ? "IPv4" : "IPv6") on interface "
-                + "\(index.rawValue): ENODEV (No such device); see `ip link` for the interfaces that there are")
+            gone?.description == "cannot open a raw socket for VRRP over \(family == .ipv4 ? "IPv4" : "IPv6") on "
+                + "interface \(index.rawValue): ENODEV (No such device); see `ip link` for the interfaces that there are"
+        )
         let failed = #expect(throws: SystemCallError.self) {
             try old.send(message(51), from: two, to: .vrrpGroup(family))
         }
