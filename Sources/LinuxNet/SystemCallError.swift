@@ -101,7 +101,8 @@ extension SystemCallError: CustomStringConvertible {
             "allow it by CAP_SYS_NICE or LimitRTPRIO; it cannot be had in a user namespace. Without it, a busy machine"
                 + " delays advertisements"
         case .lockMemory: "allow it by CAP_IPC_LOCK or LimitMEMLOCK=infinity"
-        case .takeAddress, .openNetlink, .openEventLoop, .watchDescriptor, .waitForEvents, .receiveAdvertisement, .listAddresses,
+        case .takeAddress, .openNetlink, .openEventLoop, .watchDescriptor, .waitForEvents, .receiveAdvertisement,
+            .listAddresses,
             .findInterface, .monitorInterfaces, .startThread:
             nil
         }
