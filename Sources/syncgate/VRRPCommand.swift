@@ -117,8 +117,7 @@ struct VRRPRunCommand: AsyncParsableCommand {
         }
         if source == nil, peer.contains(where: { $0.address.family == .ipv6 && !$0.address.isLinkLocal }) {
             // Without, the link-local address would be sent from, and no peer has that in its list.
-            throw ValidationError(
-                "--peer \(peer[0].address) needs --source: the address that the peer knows this router by")
+            throw ValidationError("--peer over IPv6 needs --source: the address that the peers know this router by")
         }
         guard minHopLimit == 255 || !peer.isEmpty else { throw ValidationError("--min-hop-limit needs --peer") }
         guard addressLifetime.duration >= .seconds(2), addressLifetime.duration.components.attoseconds == 0 else {
