@@ -39,8 +39,9 @@ public final class EventLoop {
 
     private let poll: Descriptor
     private let timer: Descriptor
-    /// What the timer is set to.
+    /// What the timer is set to, and whether it has expired since.
     private var armed: Instant?
+    private var hasExpired = false
     /// Rounds that the present deadline, which has passed, has been put off for.
     private var rounds = 0
     /// Room for all that is watched, so that a round leaves nobody out.
@@ -112,7 +113,9 @@ public final class EventLoop {
         }
         var sawReadable = false
         for index in 0..<Int(count) {
-            guard let handler = handlers[events[index].data.u64] else { continue }
+            let registration = events[index].data.u64
+            if registration == Self.timerRegistration { hasExpired = true }
+            guard let handler = handlers[registration] else { continue }
             sawReadable = true
             handler()
         }
@@ -120,13 +123,15 @@ public final class EventLoop {
     }
 
     private func arm() throws(SystemCallError) {
-        guard armed != deadline else { return }
+        // Setting it also ends its being readable. Should it have been early, it is set to the same moment again.
+        guard hasExpired || armed != deadline else { return }
         var setting = itimerspec()
         if let deadline { setting.it_value = deadline.bootTime }
         guard timerfd_settime(timer.raw, Int32(TFD_TIMER_ABSTIME), &setting, nil) == 0 else {
             throw SystemCallError(.waitForEvents, .current)
         }
         armed = deadline
+        hasExpired = false
     }
 
     private func watch(_ fd: Int32, _ registration: UInt64) throws(SystemCallError) {
@@ -158,10 +163,14 @@ public final class EventLoop {
 }
 
 extension Instant {
-    /// The same moment of CLOCK_BOOTTIME, which is the clock behind ContinuousClock on Linux; never zero, which would
-    /// switch a timer off.
+    /// The same moment of CLOCK_BOOTTIME, which is the clock behind ContinuousClock on Linux, or a little earlier where
+    /// the thread is interrupted right here; never zero, which would switch a timer off.
     fileprivate var bootTime: timespec {
-        let (seconds, attoseconds) = max(ContinuousClock().systemEpoch.duration(to: self), .nanoseconds(1)).components
+        var boot = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &boot)
+        let left = ContinuousClock.now.duration(to: self)
+        let total = max(.seconds(boot.tv_sec) + .nanoseconds(boot.tv_nsec) + left, .nanoseconds(1))
+        let (seconds, attoseconds) = total.components
         return timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
     }
 }

@@ -9,8 +9,8 @@ public import VRRP
 /// What is received: only what is about the given virtual routers, which the kernel decides (`PacketFilter`). Packets
 /// that can be valid, because they come from this link (hop limit 255) and from one of the peers where there are any,
 /// have a queue of several thousand packets to themselves. All others are rejected by the codec anyway: they have a
-/// small queue of their own, of which a few are read at a time, so that an operator hears of a misconfigured router, and
-/// a flood of them cannot displace an advertisement. Own packets do not come back.
+/// small queue of their own, of which at most 16 are read in a tenth of a second. So an operator hears of a misconfigured
+/// router, while a flood of them neither displaces an advertisement nor costs time. Own packets do not come back.
 ///
 /// An interface that is deleted and made again has another number: the socket must then be made anew. One that goes
 /// down and up needs nothing. Works as root, with CAP_NET_RAW alone, and in a user namespace.
@@ -20,18 +20,22 @@ public struct VRRPSocket: ~Copyable {
     /// IPv4 or IPv6.
     public let family: AddressFamily
 
-    /// Both queues at once.
+    /// Both queues at once, and the pause.
     private let poll: Descriptor
     private let expected: Descriptor
     private let doubtful: Descriptor
+    /// A timer: when doubtful packets may be read again.
+    private let pause: Descriptor
+    private var isPaused = false
     private var batch: ReceiveBatch
 
     /// Bytes: some ten thousand advertisements, as the kernel counts them (about 768 bytes each). In a user namespace
     /// net.core.rmem_max may allow less.
     private static let expectedBuffer: Int32 = 8 << 20
     private static let doubtfulBuffer: Int32 = 64 << 10
-    /// Doubtful packets per call of `receive`.
+    /// Doubtful packets per pause of 100 ms.
     private static let doubtfulLimit = 16
+    private static let doubtfulPause = 100_000_000
 
     /// Opens it. With `peers` it is unicast, and packets of others are doubtful; without, it joins 224.0.0.18 or ff02::12.
     /// Without `virtualRouterIDs` everything is received, for watching. The interface may be down.
@@ -44,11 +48,13 @@ public struct VRRPSocket: ~Copyable {
         let expected = try setup.open(.expected, buffer: Self.expectedBuffer)
         let doubtful = try setup.open(.doubtful, buffer: Self.doubtfulBuffer)
         let poll = try Descriptor(epoll_create1(Int32(EPOLL_CLOEXEC)), .openEventLoop)
-        for queue in [expected.raw, doubtful.raw] {
+        let pause = try Descriptor(
+            timerfd_create(CLOCK_MONOTONIC, Int32(TFD_CLOEXEC) | Int32(TFD_NONBLOCK)), .openEventLoop)
+        for descriptor in [expected.raw, doubtful.raw, pause.raw] {
             var event = epoll_event()
             event.events = EPOLLIN.rawValue
-            guard epoll_ctl(poll.raw, EPOLL_CTL_ADD, queue, &event) == 0 else {
-                throw SystemCallError(.watchDescriptor(queue), .current)
+            guard epoll_ctl(poll.raw, EPOLL_CTL_ADD, descriptor, &event) == 0 else {
+                throw SystemCallError(.watchDescriptor(descriptor), .current)
             }
         }
         self.interface = interface
@@ -56,6 +62,7 @@ public struct VRRPSocket: ~Copyable {
         self.poll = poll
         self.expected = expected
         self.doubtful = doubtful
+        self.pause = pause
         batch = ReceiveBatch()
     }
 
@@ -113,8 +120,9 @@ public struct VRRPSocket: ~Copyable {
             Int32(IPPROTO_IPV6), IPV6_PKTINFO, &information, MemoryLayout<clinuxnet_in6_pktinfo>.size)
     }
 
-    /// Hands over what has been received, at most `limit` packets that can be valid and then at most 16 that cannot, and
-    /// returns how many there were. Never waits; what remains keeps `fd` readable.
+    /// Hands over what has been received, and returns how many packets there were: at most `limit` that can be valid; or,
+    /// where there is none, at most 16 that cannot. Never waits; what remains keeps `fd` readable, or, of those that
+    /// cannot be valid, makes it readable a tenth of a second later.
     ///
     /// `body` gets the VRRP message without the IP header; it is only valid during the call. An error is one that the
     /// kernel had noted on the socket; it is gone with being thrown, and the socket goes on.
@@ -122,8 +130,29 @@ public struct VRRPSocket: ~Copyable {
         limit: Int = 256,
         _ body: (_ message: Span<UInt8>, _ source: IPAddress, _ destination: IPAddress, _ hopLimit: UInt8) -> Void
     ) throws(SystemCallError) -> Int {
-        try receive(from: expected.raw, limit: limit, body)
-            + receive(from: doubtful.raw, limit: Self.doubtfulLimit, body)
+        let valid = try receive(from: expected.raw, limit: limit, body)
+        guard valid == 0 else { return valid }
+        if isPaused {
+            var expirations: UInt64 = 0
+            guard read(pause.raw, &expirations, MemoryLayout<UInt64>.size) > 0 else { return 0 }
+            setPaused(false)
+        }
+        let invalid = try receive(from: doubtful.raw, limit: Self.doubtfulLimit, body)
+        if invalid == Self.doubtfulLimit { setPaused(true) }
+        return invalid
+    }
+
+    /// While it is paused, the queue of doubtful packets does not make `fd` readable.
+    private mutating func setPaused(_ isPaused: Bool) {
+        var event = epoll_event()
+        event.events = isPaused ? 0 : EPOLLIN.rawValue
+        epoll_ctl(poll.raw, EPOLL_CTL_MOD, doubtful.raw, &event)
+        if isPaused {
+            var setting = itimerspec()
+            setting.it_value.tv_nsec = Self.doubtfulPause
+            timerfd_settime(pause.raw, 0, &setting, nil)
+        }
+        self.isPaused = isPaused
     }
 
     private mutating func receive(
@@ -147,10 +176,15 @@ public struct VRRPSocket: ~Copyable {
     }
 
     /// How many packets that could have been valid were dropped because their queue was full, since the socket was made.
-    public var overruns: UInt32 {
+    public var overruns: UInt32 { drops(of: expected.raw) }
+
+    /// How many packets that could not have been valid were dropped unseen, since the socket was made.
+    public var doubtfulOverruns: UInt32 { drops(of: doubtful.raw) }
+
+    private func drops(of socket: Int32) -> UInt32 {
         var numbers = [UInt32](repeating: 0, count: Int(CLINUXNET_SK_MEMINFO_VARS))
         var length = socklen_t(numbers.count * MemoryLayout<UInt32>.size)
-        guard getsockopt(expected.raw, SOL_SOCKET, SO_MEMINFO, &numbers, &length) == 0 else { return 0 }
+        guard getsockopt(socket, SOL_SOCKET, SO_MEMINFO, &numbers, &length) == 0 else { return 0 }
         return numbers[Int(CLINUXNET_SK_MEMINFO_DROPS)]
     }
 }

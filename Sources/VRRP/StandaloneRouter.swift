@@ -4,7 +4,8 @@
 /// Events carry the time; actions are to be executed in the order given. Reports stand last: whatever serves the network
 /// goes before what is said about it. What the caller promises, beside what `VirtualRouter` and `AddressUpkeep` ask for:
 /// - `link` comes at the start and with every change of the interface or its addresses.
-/// - Packets that wait are handed in before `deadlineReached`.
+/// - Packets that wait are handed in before `removed` and `deadlineReached`: a process that was frozen learns first whether
+///   its addresses are another router's by now.
 /// - Every `send`, `add`, `remove` and `announce` is followed by `worked` or `failed`, after the actions that came with it.
 public struct StandaloneRouter: Sendable, Equatable {
     /// The interface that the heartbeat runs on.

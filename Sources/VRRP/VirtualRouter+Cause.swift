@@ -105,14 +105,17 @@ extension Duration {
     var shortText: String {
         switch self {
         case ..<(.zero): "-" + (.zero - self).shortText
-        case ..<(.microseconds(999_950)): Self.decimal(inUnits(of: .microseconds(100)), digits: 1) + " ms"
-        case ..<(.milliseconds(99_995)): Self.decimal(inUnits(of: .milliseconds(10)), digits: 2) + " s"
-        default: Self.decimal(inUnits(of: .seconds(1)), digits: 0) + " s"
+        case ..<(.microseconds(999_950)): Self.decimal(inUnits(perSecond: 10_000), digits: 1) + " ms"
+        case ..<(.milliseconds(99_995)): Self.decimal(inUnits(perSecond: 100), digits: 2) + " s"
+        default: Self.decimal(inUnits(perSecond: 1), digits: 0) + " s"
         }
     }
 
-    /// How many, to the nearest.
-    private func inUnits(of unit: Duration) -> Int64 { Int64((self / unit).rounded()) }
+    /// How many of this part of a second, to the nearest.
+    private func inUnits(perSecond count: Int64) -> Int64 {
+        let (seconds, attoseconds) = (self + .seconds(1) / (2 * count)).components
+        return seconds * count + attoseconds / (1_000_000_000_000_000_000 / count)
+    }
 
     private static func decimal(_ value: Int64, digits: Int) -> String {
         var text = String(value)

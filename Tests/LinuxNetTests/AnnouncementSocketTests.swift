@@ -10,11 +10,12 @@ struct AnnouncementSocketTests {
         // Node 2 knows the virtual address at some other station, as after a failover.
         try nodes.ip(2, "neigh replace 198.51.100.100 lladdr 02:00:00:00:00:01 dev eth0 nud stale")
         let mac = try nodes.mac(1)
-        let capture = try nodes.on(2) { try Capture() }
+        let capture = try nodes.on(2) { try Capture(nodes.index(2)) }
         let socket = try nodes.forger(1)
         let address: [UInt8] = [198, 51, 100, 100]
         // A gratuitous ARP reply: Ethernet, type ARP; hardware 1, protocol 0x0800, lengths 6 and 4, operation 2.
-        let arp: [UInt8] = [0, 1, 8, 0, 6, 4, 0, 2] + mac.bytes + address + MACAddress.broadcast.bytes + address
+        let arp: [UInt8] = [0, 1, 8, 0, 6, 4, 0, 2] + mac.bytes + address + mac.bytes + address
+        // As the target, the own address: else Linux does not take it for gratuitous, and may ignore it for a second.
         let frame = MACAddress.broadcast.bytes + mac.bytes + [0x08, 0x06] + arp
         try socket.send(frame)
         let seen = capture.first { $0.count >= 42 && $0[12] == 0x08 && $0[13] == 0x06 }

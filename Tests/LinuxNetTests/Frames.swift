@@ -63,22 +63,33 @@ func frame(
     }
 }
 
-/// Everything that passes an interface's namespace, as whole Ethernet frames.
+/// Everything that passes an interface, as whole Ethernet frames.
 struct Capture: ~Copyable {
     private let fd: Int32
 
-    /// Opened in the namespace of the calling thread.
-    init() throws {
-        fd = socket(AF_PACKET, Int32(SOCK_RAW.rawValue), Int32(UInt16(0x0003).bigEndian))
+    /// Opened in the network namespace of the calling thread.
+    init(_ interface: InterfaceIndex) throws {
+        fd = socket(AF_PACKET, Int32(SOCK_RAW.rawValue), 0)
         guard fd >= 0 else { throw LabError.system("packet socket") }
+        // struct sockaddr_ll: family, protocol (all), interface, and what does not matter here.
+        var address = [UInt8](repeating: 0, count: 20)
+        address.withUnsafeMutableBytes {
+            $0.storeBytes(of: UInt16(AF_PACKET), as: UInt16.self)
+            $0.storeBytes(of: UInt16(0x0003).bigEndian, toByteOffset: 2, as: UInt16.self)
+            $0.storeBytes(of: interface.rawValue, toByteOffset: 4, as: Int32.self)
+        }
+        let result = address.withUnsafeBytes { bytes in
+            bytes.withMemoryRebound(to: sockaddr.self) { bind(fd, $0.baseAddress, 20) }
+        }
+        guard result == 0 else { throw LabError.system("bind packet socket") }
     }
 
     deinit { close(fd) }
 
-    /// The first frame that satisfies the condition; nil when none has come within 2 s.
-    func first(where condition: ([UInt8]) -> Bool) -> [UInt8]? {
+    /// The first frame that satisfies the condition; nil when none has come within so many milliseconds.
+    func first(within milliseconds: Int32 = 2000, where condition: ([UInt8]) -> Bool) -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: 4096)
-        while isReadable(fd, within: 2000) {
+        while isReadable(fd, within: milliseconds) {
             let count = recv(fd, &buffer, buffer.count, 0)
             if count > 0, condition(Array(buffer[..<count])) { return Array(buffer[..<count]) }
         }

@@ -54,13 +54,6 @@ import Testing
         #expect(seen.withLock { $0 } == [true, true, true])
     }
 
-    final class Flag: Sendable {
-        private let value = Atomic(false)
-
-        func raise() { value.store(true, ordering: .releasing) }
-        var isRaised: Bool { value.load(ordering: .acquiring) }
-    }
-
     @Test func `one that nobody joins is let go`() throws {
         let flag = Flag()
         _ = try HeartbeatThread.start { _ in flag.raise() }

@@ -46,11 +46,12 @@ import Testing
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<20_000 {
             var bytes = (0..<Int.random(in: 0...120, using: &generator)).map { _ in
-                Bool.random(using: &generator) ? UInt8.random(in: 0...24, using: &generator) : UInt8.random(in: 0...255)
+                UInt8.random(in: 0...(Bool.random(using: &generator) ? 24 : 255), using: &generator)
             }
             // So that there is a message of a type that is looked into.
             if bytes.count >= 20 {
-                bytes.replaceSubrange(0..<6, with: [UInt8(bytes.count), 0, 0, 0, [16, 17, 20, 21].randomElement()!, 0])
+                bytes.replaceSubrange(
+                    0..<6, with: [UInt8(bytes.count), 0, 0, 0, [16, 17, 20, 21].randomElement()!, 0])
                 bytes[16] = [0, 2, 10].randomElement()!
             }
             bytes.withUnsafeBytes {

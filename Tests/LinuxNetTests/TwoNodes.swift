@@ -66,6 +66,12 @@ final class TwoNodes {
 
     deinit { namespaces.forEach { close($0) } }
 
+    /// A second cable, without addresses but link-local ones.
+    func addCable(_ name: String) throws {
+        try ip(1, "link add \(name) type veth peer name \(name) netns /proc/\(getpid())/fd/\(namespaces[1])")
+        for node in 1...2 { try ip(node, "link set \(name) up") }
+    }
+
     /// Runs `body` inside a node, on a thread of its own, and waits for it. Sockets that it opens stay in that node and
     /// can be used from anywhere.
     func on<T: ~Copyable>(_ node: Int, _ body: () throws -> T) throws -> T {
@@ -203,4 +209,12 @@ private final class Visit<T: ~Copyable>: AnyVisit {
         if let error { throw error }
         return result.move()
     }
+}
+
+/// Says something to another thread, once.
+final class Flag: Sendable {
+    private let value = Atomic(false)
+
+    func raise() { value.store(true, ordering: .releasing) }
+    var isRaised: Bool { value.load(ordering: .acquiring) }
 }
