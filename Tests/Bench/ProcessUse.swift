@@ -4,7 +4,8 @@ import Foundation
 struct ProcessUse: Sendable {
     /// When it was read.
     let time = ContinuousClock.now
-    /// User and system time.
+    /// User and system time, as the scheduler counts it: to the nanosecond. (The ticks of /proc/PID/stat are samples, and
+    /// wrong for who wakes by a timer: always, or never, at the tick.)
     var processor: Duration
     /// Resident memory: all of it, and what it would be if shared pages were divided among those who share them.
     var residentKiB: Int
@@ -14,13 +15,12 @@ struct ProcessUse: Sendable {
     init(of processes: [Int32]) throws {
         (processor, residentKiB, proportionalKiB) = (.zero, 0, 0)
         for process in processes {
-            let stat = try String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
-            // The name, in brackets, may hold anything; utime and stime are the 14th and 15th field, in 1/100 s.
-            let fields = (stat.split(separator: ")").last ?? "").split(separator: " ")
-            guard fields.count > 13, let user = Int(fields[11]), let system = Int(fields[12]) else {
-                throw BenchError("/proc/\(process)/stat: \(stat)")
+            let threads = "/proc/\(process)/task"
+            for thread in try FileManager.default.contentsOfDirectory(atPath: threads) {
+                let text = try String(contentsOfFile: "\(threads)/\(thread)/schedstat", encoding: .utf8)
+                let time = text.split(separator: " ").first.flatMap { Int64($0) }
+                processor += .nanoseconds(try time.orThrow("\(threads)/\(thread)/schedstat: \(text)"))
             }
-            processor += .milliseconds(10 * (user + system))
             let rollup = try String(contentsOfFile: "/proc/\(process)/smaps_rollup", encoding: .utf8)
             residentKiB += Self.field("Rss", rollup)
             proportionalKiB += Self.field("Pss", rollup)

@@ -48,17 +48,19 @@ struct JitterBench {
         report.add(table)
     }
 
-    /// Ours against theirs under the same scheduling. The median is what the code does; 50 µs are what the capture is
-    /// good for.
+    /// Ours against theirs under the same scheduling. The median is what the code does; without real-time priority the
+    /// p99 is what the rest of the machine does, and differs from one run to the next. 20 µs are what a capture is good for.
     private func judge(_ samples: [Sample], _ condition: String, _ report: inout BenchReport) {
-        for (ours, theirs, name) in [(samples[0], samples[1], ""), (samples[2], samples[3], ", real-time")] {
-            for (what, mine, other) in [("median", ours.median, theirs.median), ("p99", ours.p99, theirs.p99)] {
-                let limit = (other ?? 0) * 1.1 + 50
-                report.targets.append(
-                    Target(
-                        what: "regularity, \(condition)\(name): \(what), no worse than keepalived",
-                        limit: "\(other.text) µs", measured: "\(mine.text) µs", isMet: (mine ?? .infinity) <= limit))
-            }
+        let figures = [
+            ("median", samples[0].median, samples[1].median),
+            ("real-time, median", samples[2].median, samples[3].median),
+            ("real-time, p99", samples[2].p99, samples[3].p99),
+        ]
+        for (what, ours, theirs) in figures {
+            report.targets.append(
+                Target(
+                    what: "regularity, \(condition): \(what), no worse than keepalived's", limit: "\(theirs.text) µs",
+                    measured: "\(ours.text) µs", isMet: (ours ?? .infinity) <= (theirs ?? 0) + 20))
         }
     }
 
