@@ -10,6 +10,8 @@ final class Network {
         var concernsInterfaces = false
         /// Virtual addresses that were removed somewhere; after an overrun, all of them may have been.
         var removed: Set<IPAddress> = []
+        /// Interfaces that were deleted or moved away, even if they are back; after an overrun, all of them may have been.
+        var gone: Set<String> = []
         /// Interfaces that can be used, and could not when last heard of.
         var returned: Set<String> = []
     }
@@ -70,8 +72,10 @@ final class Network {
                 links[link.name] = link
             case .linkRemoved(let link):
                 changes.concernsInterfaces = true
+                changes.gone.insert(link.name)
                 links = links.filter { $0.value.index != link.index }
                 announcers[link.index] = nil
+                netlink.promoting.remove(link.index)
             case .addressAdded(let address):
                 if !virtual.contains(address.address) { changes.concernsInterfaces = true }
             case .addressRemoved(let address):
@@ -81,6 +85,7 @@ final class Network {
                     changes.concernsInterfaces = true
                 }
             case .overrun:
+                changes.gone.formUnion(links.keys)
                 links = [:]
                 changes.concernsInterfaces = true
                 changes.removed = virtual
@@ -144,5 +149,24 @@ extension Network {
             if !isOwned { unowned.append(address) }
         }
         return unowned
+    }
+
+    /// The virtual address that is this machine's own on the interface: there for good, and what it sends from (over IPv6, for
+    /// want of another link-local one). Removing it would cut the machine off. nil where there is none such.
+    func ownAddress(
+        among virtual: [VirtualAddress], on interface: String
+    ) throws(SystemCallError) -> VirtualAddress? {
+        guard let link = try link(interface) else { return nil }
+        let present = try addresses(of: link.index)
+        let names = Set(virtual.map(\.address))
+        return virtual.first { candidate in
+            let family = candidate.address.family
+            guard candidate.interface ?? interface == interface,
+                present.contains(where: { $0.address == candidate.address && $0.lifetime == nil })
+            else { return false }
+            let primary = InterfaceAddress.primary(family, among: present, except: [])
+            return primary == candidate.address
+                && (family == .ipv4 || InterfaceAddress.primary(family, among: present, except: names) == nil)
+        }
     }
 }

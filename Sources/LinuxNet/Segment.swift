@@ -46,22 +46,23 @@ final class Segment {
     }
 
     /// Looks at the interface and its addresses, of which `virtual` are not to be sent from. Returns whether it is
-    /// another interface than before: gone, or made anew under the same name.
+    /// another interface than before: gone, or made anew under the same name. What was seen before stays when it throws.
     @discardableResult
-    func look(_ network: Network, except virtual: [IPAddress]) throws(SystemCallError) -> Bool {
+    func look(_ network: Network, except virtual: Set<IPAddress>) throws(SystemCallError) -> Bool {
         let previous = link?.index
-        link = try network.link(interface)
-        primaryAddress = nil
-        if let link {
-            let addresses = try network.addresses(of: link.index)
-            primaryAddress =
+        let found = try network.link(interface)
+        var primary: IPAddress?
+        if let found {
+            let addresses = try network.addresses(of: found.index)
+            primary =
                 if let source {
                     addresses.contains { $0.address == source && $0.isUsable } ? source : nil
                 } else {
                     InterfaceAddress.primary(family, among: addresses, except: virtual)
                 }
         }
-        return link?.index != previous
+        (link, primaryAddress) = (found, primary)
+        return found?.index != previous
     }
 
     /// For the routers.
@@ -76,7 +77,8 @@ final class Segment {
     func openSocket() throws(SystemCallError) -> Int32? {
         guard let link else { return nil }
         socket = try VRRPSocket(
-            family: family, interface: link.index, peers: peers, virtualRouterIDs: virtualRouterIDs)
+            family: family, interface: link.index, peers: peers, virtualRouterIDs: virtualRouterIDs,
+            minimumHopLimit: minimumHopLimit)
         return descriptor
     }
 

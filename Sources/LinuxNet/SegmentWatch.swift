@@ -39,9 +39,20 @@ public final class SegmentWatch: Sendable {
         on link: Link, _ orders: Inbox<Void>, _ shared: Shared
     ) throws(SystemCallError) {
         let loop = try EventLoop()
+        // The monitor first: the interface is there, or its end is heard.
+        let monitor = try LinkMonitor()
         let listener = try SegmentListener(interface: link)
         var failure: SystemCallError?
         try loop.register(orders.fd) { loop.stop() }
+        try loop.register(monitor.fd) {
+            do throws(SystemCallError) {
+                guard try monitor.receive().contains(where: { $0.isEnd(of: link) }) else { return }
+                failure = SystemCallError(.receiveAdvertisement(interface: link.name), .noDevice)
+            } catch {
+                failure = error
+            }
+            loop.stop()
+        }
         try loop.register(listener.fd) {
             do throws(SystemCallError) {
                 try listener.receive { message, header in
@@ -79,5 +90,12 @@ public final class SegmentWatch: Sendable {
     public func join() -> SystemCallError? {
         thread.join()
         return shared.failure.withLock { $0 }
+    }
+}
+
+extension NetworkChange {
+    /// Whether it says that this interface is gone.
+    fileprivate func isEnd(of link: Link) -> Bool {
+        if case .linkRemoved(let gone) = self { gone.index == link.index } else { false }
     }
 }

@@ -87,8 +87,8 @@ public final class StandaloneLoop {
     private let network: Network
     private let orders: Inbox<StandaloneOrder>
     private let notify: @Sendable (StandaloneNotice) -> Void
-    /// Of all routers.
-    private let virtualAddresses: Set<IPAddress>
+    /// Those that come and go with the Active state, of all routers: never sent from.
+    private var virtualAddresses: Set<IPAddress> = []
     private var segments: [Segment] = []
     private var routers: [Router] = []
 
@@ -101,7 +101,6 @@ public final class StandaloneLoop {
         network = try Network()
         self.orders = orders
         self.notify = notify
-        virtualAddresses = Set(configurations.flatMap { $0.virtualAddresses.map(\.address) })
         for configuration in configurations { try add(configuration) }
         try loop.register(orders.fd) { [unowned self] in takeOrders() }
         try loop.register(network.monitorDescriptor) { [unowned self] in takeChanges() }
@@ -116,6 +115,11 @@ public final class StandaloneLoop {
             guard let interface = address.interface, try network.link(interface) == nil else { continue }
             throw SystemCallError(.findInterface(interface), .noDevice)
         }
+        let unowned = try network.unowned(by: configuration)
+        if let own = try network.ownAddress(among: unowned, on: configuration.interface) {
+            throw SystemCallError(.takeAddress(own, interface: configuration.interface), .addressInUse)
+        }
+        virtualAddresses.formUnion(unowned.map(\.address))
         let known = segments.first { $0.serves(configuration) }
         let segment = known ?? Segment(configuration)
         if known == nil { segments.append(segment) }
@@ -123,8 +127,8 @@ public final class StandaloneLoop {
         routers.append(
             Router(
                 core: StandaloneRouter(
-                    configuration.parameters, virtualAddresses: try network.unowned(by: configuration),
-                    upkeep: configuration.upkeep, peers: configuration.peers),
+                    configuration.parameters, virtualAddresses: unowned, upkeep: configuration.upkeep,
+                    peers: configuration.peers),
                 configuration: configuration, segment: segment))
     }
 
@@ -173,11 +177,16 @@ public final class StandaloneLoop {
     }
 
     private func takeChanges() {
+        // A process that was frozen is told that the kernel has dropped its addresses. Before it adds them again, it must
+        // know whether they are another router's by now.
+        for segment in segments { takePackets(of: segment) }
         var changes = Network.Changes()
         attempt(segments.first?.interface ?? "") { () throws(SystemCallError) in
             changes = try network.takeChanges(ignoring: virtualAddresses)
         }
-        if changes.concernsInterfaces { for segment in segments { refresh(segment) } }
+        if changes.concernsInterfaces {
+            for segment in segments { refresh(segment, wasGone: changes.gone.contains(segment.interface)) }
+        }
         for index in routers.indices {
             let configuration = routers[index].configuration
             for address in configuration.virtualAddresses where changes.removed.contains(address.address) {
@@ -233,13 +242,12 @@ public final class StandaloneLoop {
 
     // MARK: The interface
 
-    /// Looks at the interface again, after a change of anything.
-    private func refresh(_ segment: Segment) {
-        let addresses = routers.filter { $0.segment === segment && $0.configuration.parameters.priority != .owner }
-            .flatMap { $0.configuration.virtualAddresses.map(\.address) }
+    /// Looks at the interface again, after a change of anything. `wasGone`: it may have been away, and then the socket is in
+    /// no group any more, even where the interface came back with its number.
+    private func refresh(_ segment: Segment, wasGone: Bool = false) {
         attempt(segment.interface) { () throws(SystemCallError) in
-            let isAnother = try segment.look(network, except: addresses)
-            guard isAnother || segment.descriptor == nil else { return }
+            let isAnother = try segment.look(network, except: virtualAddresses)
+            guard isAnother || wasGone || segment.descriptor == nil else { return }
             closeSocket(of: segment)
             try openSocket(of: segment)
         }
@@ -250,7 +258,13 @@ public final class StandaloneLoop {
     /// Nothing where the interface is away.
     private func openSocket(of segment: Segment) throws(SystemCallError) {
         guard let descriptor = try segment.openSocket() else { return }
-        try loop.register(descriptor) { [unowned self] in takePackets(of: segment) }
+        do throws(SystemCallError) {
+            try loop.register(descriptor) { [unowned self] in takePackets(of: segment) }
+        } catch {
+            // A socket that nobody reads must not pass for one that hears nothing.
+            segment.closeSocket()
+            throw error
+        }
     }
 
     private func closeSocket(of segment: Segment) {

@@ -91,7 +91,8 @@ public struct SegmentSurvey: Sendable {
         var problems = router.rejections.filter { $0.count > 0 }
             .map { Problem.rejected($0.kind, count: $0.count) }
         guard let advertisement = router.advertisement else { return problems }
-        let rivals = routers.filter { $0.isRival(of: router) && !$0.isSilent(now) }
+        let rivals = entries.values.filter { $0.isRival(of: router) && !$0.isSilent(now) }
+            .sorted { $0.sender < $1.sender }
         if !router.isSilent(now), advertisement.priority != .resigning {
             if !rivals.isEmpty { problems.append(.rivals(rivals.map(\.sender))) }
             if let other = rivals.first(where: {

@@ -58,14 +58,18 @@ enum SignalPipe {
     /// Ends the present or next `wait`. Safe in a signal handler.
     static func wake() {
         var byte: UInt8 = 0
+        // What was interrupted may be about to read it.
+        let interrupted = errno
         // A full pipe wakes as well.
         _ = Glibc.write(writer.load(ordering: .relaxed), &byte, 1)
+        errno = interrupted
     }
 
-    /// Blocks the calling thread until a signal comes, at most for so long.
+    /// Blocks the calling thread until a signal comes, at most for so long; not at all where that is negative.
     static func wait(upTo limit: Duration) {
         var entry = pollfd(fd: reader.load(ordering: .relaxed), events: Int16(POLLIN), revents: 0)
-        _ = poll(&entry, 1, Int32(clamping: Int64(limit.inMilliseconds.rounded(.up))))
+        // poll(2) takes a negative number for ever.
+        _ = poll(&entry, 1, Int32(min(max(limit.inMilliseconds.rounded(.up), 0), 1e9)))
         var bytes = [UInt8](repeating: 0, count: 64)
         while read(entry.fd, &bytes, bytes.count) > 0 {}
     }

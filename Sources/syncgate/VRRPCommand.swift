@@ -114,6 +114,10 @@ struct VRRPRunCommand: AsyncParsableCommand {
         where other.family != parameters.family {
             throw ValidationError("\(other): not of the family of the virtual addresses")
         }
+        if source == nil, peer.contains(where: { $0.address.family == .ipv6 && !$0.address.isLinkLocal }) {
+            // Without, the link-local address would be sent from, and no peer has that in its list.
+            throw ValidationError("--peer \(peer[0].address) needs --source: the address that the peer knows this router by")
+        }
         guard minHopLimit == 255 || !peer.isEmpty else { throw ValidationError("--min-hop-limit needs --peer") }
         guard addressLifetime.duration >= .seconds(2), addressLifetime.duration.components.attoseconds == 0 else {
             throw ValidationError("--address-lifetime must be whole seconds, at least 2s")

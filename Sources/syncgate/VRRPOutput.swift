@@ -37,7 +37,7 @@ struct VRRPLine: Encodable {
     /// UTC, with milliseconds.
     let at: String
     let event: String
-    let interface: String?
+    @OrNull var interface: String?
     @OrNull var vrid: Int?
     @OrNull var from: String?
     @OrNull var to: String?

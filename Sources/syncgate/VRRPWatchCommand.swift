@@ -35,7 +35,9 @@ struct VRRPWatchCommand: AsyncParsableCommand {
         let end = limit.map { start + $0.duration }
         var next = start
         while !StopSignal.isReceived, !Output.isUnread, !survey.isFinished, end.map({ next < $0 }) ?? true {
-            next = min(next + every.duration, end ?? next + every.duration)
+            // Who was suspended, or waited for the terminal, does not catch up.
+            next = max(next + every.duration, .now)
+            if let end { next = min(next, end) }
             SignalPipe.wait(upTo: next - .now)
             show(survey.snapshot)
         }

@@ -125,6 +125,31 @@ import Testing
         #expect(start.duration(to: .now) >= .milliseconds(20))
     }
 
+    /// As when the process is suspended in the middle of a round.
+    @Test func `what came during a round in which the deadline passed is read before it`() throws {
+        let loop = try EventLoop()
+        let slow = Pipe(bytes: 1)
+        let other = Pipe()
+        let journal = Journal()
+        loop.deadline = .now + .milliseconds(20)
+        try loop.register(slow.fd) {
+            _ = Pipe.read(slow.fd, 1)
+            usleep(40_000)
+            other.fill(1)
+            journal.lines.append("slow")
+        }
+        try loop.register(other.fd) {
+            _ = Pipe.read(other.fd, 1)
+            journal.lines.append("packet")
+        }
+        loop.onDeadline = {
+            journal.lines.append("deadline")
+            loop.stop()
+        }
+        try loop.run()
+        #expect(journal.lines == ["slow", "packet", "deadline"])
+    }
+
     @Test(arguments: [(EventLoop.Patience.oneRound, 1), (.untilSilent, 40)])
     func `how much is read before a deadline that has passed`(patience: EventLoop.Patience, packets: Int) throws {
         let loop = try EventLoop()
