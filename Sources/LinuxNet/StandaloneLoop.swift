@@ -83,6 +83,12 @@ public final class StandaloneLoop {
         let segment: Segment
     }
 
+    /// When a router has something to do, and as what. Kept beside the routers: all are looked at after each event.
+    private struct Due {
+        var deadline: Instant?
+        var isActive = false
+    }
+
     private let loop: EventLoop
     private let network: Network
     private let orders: Inbox<StandaloneOrder>
@@ -91,6 +97,7 @@ public final class StandaloneLoop {
     private var virtualAddresses: Set<IPAddress> = []
     private var segments: [Segment] = []
     private var routers: [Router] = []
+    private var due: [Due] = []
 
     /// Opens what is needed, and starts no router yet. Throws where rights or interfaces are missing.
     public init(
@@ -130,6 +137,7 @@ public final class StandaloneLoop {
                     configuration.parameters, virtualAddresses: unowned, upkeep: configuration.upkeep,
                     peers: configuration.peers),
                 configuration: configuration, segment: segment))
+        due.append(Due())
     }
 
     /// Starts the routers, and returns when they have been stopped. Throws where a socket cannot be opened at the start,
@@ -226,8 +234,8 @@ public final class StandaloneLoop {
     }
 
     private func deadlineReached() {
-        for index in routers.indices {
-            guard let deadline = routers[index].core.deadline, deadline <= ContinuousClock.now else { continue }
+        for index in due.indices {
+            guard let deadline = due[index].deadline, deadline <= ContinuousClock.now else { continue }
             handle(.deadlineReached, index)
         }
         schedule()
@@ -237,9 +245,9 @@ public final class StandaloneLoop {
     /// heard all that waits.
     private func schedule() {
         var next: (deadline: Instant, isActive: Bool)?
-        for router in routers {
-            guard let deadline = router.core.deadline, next.map({ deadline < $0.deadline }) ?? true else { continue }
-            next = (deadline, router.core.state.name == .active)
+        for router in due {
+            guard let deadline = router.deadline, next.map({ deadline < $0.deadline }) ?? true else { continue }
+            next = (deadline, router.isActive)
         }
         loop.patience = next?.isActive == false ? .untilSilent : .oneRound
         loop.deadline = next?.deadline
@@ -292,6 +300,8 @@ public final class StandaloneLoop {
             let next = events.removeFirst()
             for action in routers[index].core.handle(next, now: .now) { events += execute(action, index) }
         }
+        due[index] = Due(
+            deadline: routers[index].core.deadline, isActive: routers[index].core.state.name == .active)
     }
 
     /// Executes it, and returns what came of it.
