@@ -65,6 +65,9 @@ final class Segment {
         return found?.index != previous
     }
 
+    /// Whether it can carry packets, and has an address to send them from.
+    var isUsable: Bool { link?.isUsable == true && primaryAddress != nil }
+
     /// For the routers.
     var linkState: StandaloneRouter.LinkState {
         StandaloneRouter.LinkState(isUp: link?.isUsable == true && descriptor != nil, primaryAddress: primaryAddress)

@@ -143,6 +143,7 @@ public final class StandaloneLoop {
     /// Starts the routers, and returns when they have been stopped. Throws where a socket cannot be opened at the start,
     /// or the event loop fails.
     public func run() throws(SystemCallError) {
+        if !virtualAddresses.isEmpty { try network.checkRights() }
         for segment in segments {
             try segment.look(network, except: [])
             try openSocket(of: segment)
@@ -208,7 +209,11 @@ public final class StandaloneLoop {
             let others = Set(configuration.virtualAddresses.compactMap(\.interface)).subtracting([
                 configuration.interface
             ])
-            if !others.isDisjoint(with: changes.returned) { handle(.interfaceReturned, index) }
+            let places = Set(configuration.virtualAddresses.map { $0.interface ?? configuration.interface })
+            // With another link-layer address, what was announced is wrong.
+            if !others.isDisjoint(with: changes.returned) || !places.isDisjoint(with: changes.readdressed) {
+                handle(.interfaceReturned, index)
+            }
         }
         schedule()
     }
@@ -251,11 +256,14 @@ public final class StandaloneLoop {
     // MARK: The interface
 
     /// Looks at the interface again, after a change of anything. `wasGone`: it may have been away, and then the socket is in
-    /// no group any more, even where the interface came back with its number.
+    /// no group any more, even where the interface came back with its number. Nor is it, perhaps, where it could not be used
+    /// meanwhile: an MTU too small for IPv6 ends all membership.
     private func refresh(_ segment: Segment, wasGone: Bool = false) {
+        let wasUsable = segment.isUsable
         attempt(segment.interface) { () throws(SystemCallError) in
             let isAnother = try segment.look(network, except: virtualAddresses)
-            guard isAnother || wasGone || segment.descriptor == nil else { return }
+            let isBack = !wasUsable && segment.isUsable
+            guard isAnother || wasGone || isBack || segment.descriptor == nil else { return }
             closeSocket(of: segment)
             try openSocket(of: segment)
         }

@@ -5,7 +5,7 @@
 // Backup is the first one to notice, and its first advertisement keeps the others quiet. An Active router that stops says
 // so (priority 0), and then only the skew is waited for. Where two are Active, because a cable between them was cut and
 // is whole again, the higher priority wins, and of equal ones the higher address; the loser falls back as soon as it hears
-// the winner, and the winner announces the addresses again, because hosts may still send to the loser.
+// the winner, with a last word, and the winner announces the addresses again, because hosts may still send to the loser.
 
 /// One virtual router: RFC 9568 §6.4 (version 3), RFC 3768 §6.4 (version 2). Knows nothing of sockets, of interfaces, or of
 /// what an Active router does with its addresses (see `AddressUpkeep`).
@@ -68,7 +68,7 @@ public struct VirtualRouter: Sendable, Equatable {
         /// The addresses are ours: add and announce them. The first advertisement went before, so that a former Active
         /// router gives them up before they are announced.
         case becomeActive(Cause)
-        /// The addresses are not ours.
+        /// The addresses are not ours. One that loses against a second Active router advertises once more after this.
         case becomeBackup(Cause)
         /// The addresses are not ours. On shutdown the resignation is sent after this: the next Active router finds them free.
         case initialize(Cause)
@@ -173,10 +173,13 @@ extension VirtualRouter {
         return (.initialize, [])
     }
 
-    /// The first advertisement, and then the addresses (RFC 9568 §6.4.1, §6.4.2).
+    /// The first advertisement, and then the addresses (RFC 9568 §6.4.1, §6.4.2). Who is preempted replies to it with its last
+    /// one (see `yield`), which says nothing new then.
     private func becomeActive(_ cause: Cause, _ now: Instant) -> (State, [Action]) {
-        (
-            .active(advertisementTimer: now + parameters.advertisementInterval, answersAfter: now),
+        let interval = parameters.advertisementInterval
+        let isReplied = if case .preempting = cause { true } else { false }
+        return (
+            .active(advertisementTimer: now + interval, answersAfter: isReplied ? now + interval / 4 : now),
             [.send(advertisement(parameters.priority)), .becomeActive(cause)]
         )
     }
@@ -301,6 +304,12 @@ extension VirtualRouter {
         return .overslept(now - timer + interval, from: sender)
     }
 
+    /// Gives the addresses up, and then advertises once more.
+    ///
+    /// Deviation: RFC 9568 §6.4.3 falls silent at once. Where a cut cable is whole again and the loser hears the winner
+    /// first, the winner would never know that there were two, and hosts would go on sending to the loser until their ARP
+    /// entries expire. The last advertisement has the winner announce again (keepalived: `vrrp_higher_prio_send_advert`).
+    /// One that overslept does not send it: it has the higher priority, and would win.
     private mutating func yield(
         to rival: Advertisement, _ sender: IPAddress, _ cause: Cause, _ now: Instant
     ) -> (State, [Action]) {
@@ -310,7 +319,8 @@ extension VirtualRouter {
         let backup = Backup(
             timer: now + activeDownInterval(interval), interval: interval,
             preemptAfter: isLower ? preemptionTime(now) : nil)
-        return (backup.state, [.becomeBackup(cause)])
+        if case .overslept = cause { return (backup.state, [.becomeBackup(cause)]) }
+        return (backup.state, [.becomeBackup(cause), .send(advertisement(parameters.priority))])
     }
 
     /// Asserts itself against a second Active router. After a resignation the timer starts anew, otherwise it runs on.

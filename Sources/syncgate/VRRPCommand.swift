@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import LinuxNet
 import VRRP
 
@@ -116,7 +117,7 @@ struct VRRPRunCommand: AsyncParsableCommand {
         }
         if source == nil, peer.contains(where: { $0.address.family == .ipv6 && !$0.address.isLinkLocal }) {
             // Without, the link-local address would be sent from, and no peer has that in its list.
-            throw ValidationError("--peer \(peer[0].address) needs --source: the address that the peer knows this router by")
+            throw ValidationError("--peer over IPv6 needs --source: the address that the peers know this router by")
         }
         guard minHopLimit == 255 || !peer.isEmpty else { throw ValidationError("--min-hop-limit needs --peer") }
         guard addressLifetime.duration >= .seconds(2), addressLifetime.duration.components.attoseconds == 0 else {
@@ -147,9 +148,11 @@ struct VRRPRunCommand: AsyncParsableCommand {
         let configuration = try configuration()
         StopSignal.watch()
         StatisticsSignal.watch()
+        // Whoever read the output may be gone: that ends no virtual router.
+        signal(SIGPIPE, SIG_IGN)
         let printer = VRRPPrinter(format: format)
         let thread = try start(configuration, printer)
-        while !StopSignal.isReceived, !thread.isFinished, !Output.isUnread {
+        while !StopSignal.isReceived, !thread.isFinished {
             if StatisticsSignal.take() { thread.tellStatistics() }
             SignalPipe.wait(upTo: .seconds(1))
         }

@@ -108,7 +108,7 @@ struct StandaloneLoopTests {
         }
         usleep(20_000)
         var hopLimits: [UInt8] = []
-        _ = try socket.receive { _, _, _, hopLimit in hopLimits.append(hopLimit) }
+        for _ in 0..<2 { _ = try socket.receive { _, _, _, hopLimit in hopLimits.append(hopLimit) } }
         #expect(hopLimits == (0..<40).flatMap { _ in [64, 255] as [UInt8] } + Array(repeating: 63, count: 16))
     }
 }

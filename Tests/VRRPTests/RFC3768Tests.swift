@@ -108,13 +108,13 @@ struct RFC3768Tests {
         var router = VirtualRouter.active(parameters)
         #expect(
             router.hear(101, from: Segment.lower, .seconds(11)) == [
-                .becomeBackup(.higherPriority(Priority(101), from: Segment.lower))
+                .becomeBackup(.higherPriority(Priority(101), from: Segment.lower)), .send(v2(100)),
             ])
         #expect(router.state == .backup(.microseconds(20_609_375), interval: .seconds(3)))
         router = .active(parameters)
         #expect(
             router.hear(100, from: Segment.higher, .seconds(11)) == [
-                .becomeBackup(.higherAddress(from: Segment.higher))
+                .becomeBackup(.higherAddress(from: Segment.higher)), .send(v2(100)),
             ])
     }
 

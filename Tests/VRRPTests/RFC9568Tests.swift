@@ -119,7 +119,7 @@ struct RFC9568Tests {
         #expect(!isAdding(router.fire(.nanoseconds(460_937_500))))
         #expect(
             router.hear(101, .milliseconds(500)) == [
-                .becomeBackup(.higherPriority(Priority(101), from: Segment.higher))
+                .becomeBackup(.higherPriority(Priority(101), from: Segment.higher)), .send(own),
             ])
     }
 
@@ -154,7 +154,7 @@ struct RFC9568Tests {
         var router = VirtualRouter.active(parameters)
         #expect(
             router.hear(101, from: Segment.lower, .milliseconds(10_030), interval: .milliseconds(200)) == [
-                .becomeBackup(.higherPriority(Priority(101), from: Segment.lower))
+                .becomeBackup(.higherPriority(Priority(101), from: Segment.lower)), .send(own),
             ])
         #expect(router.state == .backup(.nanoseconds(10_751_875_000), interval: .milliseconds(200)))
     }
@@ -164,7 +164,7 @@ struct RFC9568Tests {
         var router = VirtualRouter.active(parameters)
         #expect(
             router.hear(100, from: Segment.higher, .milliseconds(10_030), interval: .milliseconds(200)) == [
-                .becomeBackup(.higherAddress(from: Segment.higher))
+                .becomeBackup(.higherAddress(from: Segment.higher)), .send(own),
             ])
         #expect(router.state == .backup(.nanoseconds(10_751_875_000), interval: .milliseconds(200)))
     }

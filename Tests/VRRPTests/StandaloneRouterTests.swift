@@ -184,12 +184,12 @@ struct StandaloneRouterElectionTests {
         #expect(router.accepted == 1)
     }
 
-    @Test("yields: the addresses go")
+    @Test("yields: the addresses go, and then the last advertisement")
     func yields() {
         var router = StandaloneRouter.active()
         #expect(
             router.hear(200, .seconds(4)) == [
-                .remove([address]),
+                .remove([address]), .send(advertisement(100)),
                 .report(
                     .transition(
                         from: .active, to: .backup, cause: .higherPriority(Priority(200), from: Segment.higher))),

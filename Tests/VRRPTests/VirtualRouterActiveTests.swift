@@ -55,7 +55,7 @@ struct VirtualRouterActiveTests {
         var router = VirtualRouter.active()
         #expect(
             router.hear(101, from: Segment.lower, .milliseconds(10_500), interval: .milliseconds(100)) == [
-                .becomeBackup(.higherPriority(Priority(101), from: Segment.lower))
+                .becomeBackup(.higherPriority(Priority(101), from: Segment.lower)), .send(advertisement(100)),
             ])
         #expect(router.state == .backup(.nanoseconds(10_860_937_500), interval: .milliseconds(100)))
         #expect(
@@ -69,7 +69,7 @@ struct VirtualRouterActiveTests {
         var router = VirtualRouter.active()
         #expect(
             router.hear(100, from: Segment.higher, .milliseconds(10_500)) == [
-                .becomeBackup(.higherAddress(from: Segment.higher))
+                .becomeBackup(.higherAddress(from: Segment.higher)), .send(advertisement(100)),
             ])
         #expect(router.state == .backup(.nanoseconds(14_109_375_000)))
     }
@@ -90,7 +90,7 @@ struct VirtualRouterActiveTests {
         #expect(router.hear(100, from: Segment.lower6, .seconds(10)) == [.send(advertisement(100)), .reaffirm])
         #expect(
             router.hear(100, from: Segment.higher6, .seconds(10)) == [
-                .becomeBackup(.higherAddress(from: Segment.higher6))
+                .becomeBackup(.higherAddress(from: Segment.higher6)), .send(advertisement(100)),
             ])
     }
 
@@ -149,7 +149,7 @@ struct VirtualRouterActiveTests {
         var router = VirtualRouter.active(.test(priority: 255))
         #expect(
             router.hear(255, from: Segment.higher, .seconds(10)) == [
-                .becomeBackup(.higherAddress(from: Segment.higher))
+                .becomeBackup(.higherAddress(from: Segment.higher)), .send(advertisement(255)),
             ])
         #expect(router.state == .backup(.nanoseconds(13_003_906_250)))
         #expect(router.hear(255, from: Segment.higher, .seconds(11)) == [])

@@ -170,6 +170,9 @@ struct VirtualRouterBackupTests {
             router.fire(.microseconds(3_609_375)) == [
                 .send(advertisement(100)), .becomeActive(.preempting(Priority(99), from: Segment.higher)),
             ])
+        // Its last word, and one that does not give way.
+        #expect(router.hear(99, .microseconds(3_610_000)) == [])
+        #expect(router.hear(99, .microseconds(3_859_375)) == [.send(advertisement(100)), .reaffirm])
     }
 
     @Test("without preemption it is followed, until it dies")
