@@ -119,6 +119,9 @@ struct VRRPRunCommand: AsyncParsableCommand {
             // Without, the link-local address would be sent from, and no peer has that in its list.
             throw ValidationError("--peer over IPv6 needs --source: the address that the peers know this router by")
         }
+        if let group = peer.map(\.address).first(where: \.isMulticast) {
+            throw ValidationError("--peer \(group): a group is no router; without --peer the right one is used")
+        }
         guard minHopLimit == 255 || !peer.isEmpty else { throw ValidationError("--min-hop-limit needs --peer") }
         guard addressLifetime.duration >= .seconds(2), addressLifetime.duration.components.attoseconds == 0 else {
             throw ValidationError("--address-lifetime must be whole seconds, at least 2s")
@@ -191,7 +194,8 @@ struct VirtualAddressArgument: ExpressibleByArgument {
         guard let first = words.first else { return nil }
         words.removeFirst()
         let parts = first.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard var value = VirtualAddress(parts[0]) else { return nil }
+        // A prefix length of 0 would add a default route.
+        guard var value = VirtualAddress(parts[0]), value.prefixLength > 0 else { return nil }
         if parts.count == 2 { words = ["dev", parts[1]] + words }
         while words.count >= 2 {
             guard (1...15).contains(words[1].utf8.count) else { return nil }
