@@ -22,6 +22,9 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CHiredis", path: "CHiredis"),
         .target(name: "Replication", swiftSettings: settings),
+        .target(name: "VRRP", swiftSettings: settings),
+        .target(name: "CLinuxNet", publicHeadersPath: "."),
+        .target(name: "LinuxNet", dependencies: ["CLinuxNet", "VRRP"], swiftSettings: settings),
         .target(
             name: "RedisClient",
             dependencies: [
@@ -33,7 +36,7 @@ let package = Package(
         .executableTarget(
             name: "syncgate",
             dependencies: [
-                "Operations", "RedisClient", "Replication",
+                "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -44,7 +47,8 @@ let package = Package(
         .executableTarget(
             name: "syncgate-bench",
             dependencies: [
-                "RedisClient", "RedisLab", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "LinuxNet", "NetworkLab", "RedisClient", "RedisLab", "VRRP",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tests/Bench", swiftSettings: settings),
         .testTarget(
@@ -54,6 +58,15 @@ let package = Package(
             name: "RedisClientTests", dependencies: ["RedisClient", "RedisLab", nio, nioPosix], swiftSettings: settings),
         .testTarget(
             name: "IntegrationTests", dependencies: ["Replication", "RedisClient", "RedisLab", "Operations"],
+            swiftSettings: settings),
+        .target(
+            name: "NetworkLab", dependencies: ["RedisLab", "VRRP"], path: "Tests/NetworkLab", swiftSettings: settings),
+        .testTarget(name: "VRRPTests", dependencies: ["VRRP"], swiftSettings: settings),
+        .testTarget(
+            name: "LinuxNetTests", dependencies: ["LinuxNet", "NetworkLab", "RedisLab", "VRRP"], swiftSettings: settings
+        ),
+        .testTarget(
+            name: "VRRPIntegrationTests", dependencies: ["LinuxNet", "NetworkLab", "RedisLab", "VRRP"],
             swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]

@@ -17,10 +17,18 @@ struct RootCommand: AsyncParsableCommand {
             printed, and a password in a URL is wiped from the process list at once.
             """,
         version: "syncgate 0.1.0",
-        subcommands: [PromoteCommand.self, DemoteCommand.self, LagCommand.self, FenceGuardCommand.self]
+        subcommands: [
+            PromoteCommand.self, DemoteCommand.self, LagCommand.self, VRRPCommand.self, FenceGuardCommand.self,
+        ]
     )
 
     static func main() async {
+        Output.fillDescriptors()
+        // The runtime takes them from /proc; without, this would look like a wish for help.
+        guard !CommandLine.arguments.isEmpty else {
+            Output.error("syncgate: cannot read the arguments: /proc is not mounted")
+            flushAndExit(2)
+        }
         let arguments = CommandArguments()
         do {
             var command = try parseAsRoot(arguments.parsed)

@@ -10,12 +10,15 @@ let alwaysImportable: Set = ["Synchronization"]
 let importable: [String: Set<String>] = [
     "VRRP": [],
     "Replication": [],
+    "CLinuxNet": [],
+    "LinuxNet": ["VRRP", "CLinuxNet", "Glibc"],
     "Failover": ["VRRP", "Replication"],
     "FailoverSimulation": ["Failover", "VRRP", "Replication"],
     "RedisClient": ["Replication", "CHiredis", "NIOCore", "NIOPosix", "NIOSSL", "Glibc"],
     "Operations": ["RedisClient", "Replication", "Glibc"],
     "syncgate": [
-        "Operations", "RedisClient", "Replication", "ArgumentParser", "FoundationEssentials", "Glibc", "Dispatch",
+        "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "ArgumentParser", "FoundationEssentials",
+        "Glibc", "Dispatch",
     ],
 ]
 

@@ -1,0 +1,50 @@
+internal import CLinuxNet
+internal import Glibc
+
+/// What keeps advertisements punctual on a busy machine: real-time priority for the heartbeat's thread, and memory that
+/// is never paged out. Both need rights; a heartbeat without them works, and says so.
+public enum RealTime {
+    /// What to ask for.
+    public struct Settings: Sendable, Hashable {
+        /// SCHED_RR, 1 (lowest) ... 99; nil for ordinary scheduling.
+        public var priority: Int32?
+        /// Whether the memory of the whole process is locked.
+        public var locksMemory: Bool
+
+        /// Makes settings; as they stand, low real-time priority (it wins against everything ordinary) and locked memory.
+        public init(priority: Int32? = 10, locksMemory: Bool = true) {
+            self.priority = priority
+            self.locksMemory = locksMemory
+        }
+    }
+
+    /// Gives the calling thread real-time priority (SCHED_RR), 1...99. Needs CAP_SYS_NICE or LimitRTPRIO.
+    public static func enable(priority: Int32) throws(SystemCallError) {
+        var parameters = sched_param()
+        parameters.sched_priority = priority
+        // It returns the number instead of setting errno.
+        let code = pthread_setschedparam(pthread_self(), SCHED_RR, &parameters)
+        guard code == 0 else { throw SystemCallError(.realTimePriority(priority), ErrorNumber(rawValue: code)) }
+    }
+
+    /// Locks what the process has in memory, and what it touches later (mlockall with MCL_ONFAULT: without it, every
+    /// thread's whole stack would count). Needs CAP_IPC_LOCK or LimitMEMLOCK.
+    public static func lockMemory() throws(SystemCallError) {
+        guard mlockall(Int32(MCL_CURRENT) | Int32(MCL_FUTURE) | Int32(CLINUXNET_MCL_ONFAULT)) == 0 else {
+            throw SystemCallError(.lockMemory, .current)
+        }
+    }
+
+    /// Does what the settings ask for, for the calling thread, and returns what did not work: no reason to stop.
+    public static func apply(_ settings: Settings) -> [SystemCallError] {
+        var problems: [SystemCallError] = []
+        // Memory first: locking takes time that the heartbeat should not spend at real-time priority.
+        if settings.locksMemory {
+            do throws(SystemCallError) { try lockMemory() } catch { problems.append(error) }
+        }
+        if let priority = settings.priority {
+            do throws(SystemCallError) { try enable(priority: priority) } catch { problems.append(error) }
+        }
+        return problems
+    }
+}

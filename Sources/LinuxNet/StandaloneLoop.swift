@@ -1,0 +1,292 @@
+internal import VRRP
+
+/// Runs virtual routers: packets and changes of the network in, advertisements and addresses out, all on the thread that
+/// calls `run`. It decides nothing; `StandaloneRouter` does.
+///
+/// Not for sharing: made, used and let go on one thread (see `StandaloneThread`).
+public final class StandaloneLoop {
+    /// A virtual router with its place.
+    private struct Router {
+        var core: StandaloneRouter
+        var sent = 0
+        var unsent = 0
+        let configuration: StandaloneConfiguration
+        let segment: Segment
+    }
+
+    /// When a router has something to do, and as what. Kept beside the routers: all are looked at after each event.
+    private struct Due {
+        var deadline: Instant?
+        var isActive = false
+    }
+
+    private let loop: EventLoop
+    private let network: Network
+    private let orders: Inbox<StandaloneOrder>
+    private let notify: @Sendable (StandaloneNotice) -> Void
+    /// Those that come and go with the Active state, of all routers: never sent from.
+    private var virtualAddresses: Set<IPAddress> = []
+    private var segments: [Segment] = []
+    private var routers: [Router] = []
+    private var due: [Due] = []
+
+    /// Opens what is needed, and starts no router yet. Throws where rights or interfaces are missing.
+    public init(
+        _ configurations: [StandaloneConfiguration], orders: Inbox<StandaloneOrder>,
+        notify: @escaping @Sendable (StandaloneNotice) -> Void
+    ) throws(SystemCallError) {
+        loop = try EventLoop()
+        network = try Network()
+        self.orders = orders
+        self.notify = notify
+        for configuration in configurations { try add(configuration) }
+        try loop.register(orders.fd) { [unowned self] in takeOrders() }
+        try loop.register(network.monitorDescriptor) { [unowned self] in takeChanges() }
+        loop.onDeadline = { [unowned self] in deadlineReached() }
+    }
+
+    private func add(_ configuration: StandaloneConfiguration) throws(SystemCallError) {
+        guard try network.link(configuration.interface) != nil else {
+            throw SystemCallError(.findInterface(configuration.interface), .noDevice)
+        }
+        for address in configuration.virtualAddresses {
+            guard let interface = address.interface, try network.link(interface) == nil else { continue }
+            throw SystemCallError(.findInterface(interface), .noDevice)
+        }
+        let unowned = try network.unowned(by: configuration)
+        if let own = try network.ownAddress(among: unowned, on: configuration.interface) {
+            throw SystemCallError(.takeAddress(own, interface: configuration.interface), .addressInUse)
+        }
+        virtualAddresses.formUnion(unowned.map(\.address))
+        let known = segments.first { $0.serves(configuration) }
+        let segment = known ?? Segment(configuration)
+        if known == nil { segments.append(segment) }
+        segment.adopt(configuration)
+        routers.append(
+            Router(
+                core: StandaloneRouter(
+                    configuration.parameters, virtualAddresses: unowned, upkeep: configuration.upkeep,
+                    peers: configuration.peers),
+                configuration: configuration, segment: segment))
+        due.append(Due())
+    }
+
+    /// Starts the routers, and returns when they have been stopped. Throws where a socket cannot be opened at the start,
+    /// or the event loop fails.
+    public func run() throws(SystemCallError) {
+        if !virtualAddresses.isEmpty { try network.checkRights() }
+        for segment in segments {
+            try segment.look(network, except: [])
+            try openSocket(of: segment)
+            refresh(segment)
+        }
+        for index in routers.indices { handle(.start, index) }
+        schedule()
+        try loop.run()
+    }
+
+    // MARK: Events
+
+    private func takeOrders() {
+        for order in orders.take() {
+            switch order {
+            case .stop:
+                for index in routers.indices { handle(.stop, index) }
+                tellStatistics()
+                loop.stop()
+            case .tellStatistics: tellStatistics()
+            case .priority(let priority, let id):
+                for index in routers.indices where routers[index].configuration.parameters.virtualRouterID == id {
+                    handle(.priorityChanged(priority), index)
+                }
+            }
+        }
+        schedule()
+    }
+
+    private func tellStatistics() {
+        for router in routers {
+            let statistics = StandaloneStatistics(
+                state: router.core.state.name, sent: router.sent, unsent: router.unsent, accepted: router.core.accepted,
+                rejections: router.core.counts, overruns: router.segment.overruns)
+            let configuration = router.configuration
+            notify(
+                .statistics(
+                    statistics, configuration.parameters.virtualRouterID, interface: configuration.interface))
+        }
+    }
+
+    private func takeChanges() {
+        // A process that was frozen is told that the kernel has dropped its addresses. Before it adds them again, it must
+        // know whether they are another router's by now.
+        for segment in segments { takePackets(of: segment) }
+        var changes = Network.Changes()
+        attempt(segments.first?.interface ?? "") { () throws(SystemCallError) in
+            changes = try network.takeChanges(ignoring: virtualAddresses)
+        }
+        if changes.concernsInterfaces {
+            for segment in segments { refresh(segment, wasGone: changes.gone.contains(segment.interface)) }
+        }
+        for index in routers.indices {
+            let configuration = routers[index].configuration
+            for address in configuration.virtualAddresses where changes.removed.contains(address.address) {
+                let interface = address.interface ?? configuration.interface
+                attempt(interface) { () throws(SystemCallError) in
+                    // What we removed ourselves, and have added again since, is there.
+                    guard try !network.has(address.address, on: interface) else { return }
+                    handle(.removed(address), index)
+                }
+            }
+            let others = Set(configuration.virtualAddresses.compactMap(\.interface)).subtracting([
+                configuration.interface
+            ])
+            let places = Set(configuration.virtualAddresses.map { $0.interface ?? configuration.interface })
+            // With another link-layer address, what was announced is wrong.
+            if !others.isDisjoint(with: changes.returned) || !places.isDisjoint(with: changes.readdressed) {
+                handle(.interfaceReturned, index)
+            }
+        }
+        schedule()
+    }
+
+    /// A batch of packets of one segment. They are collected first: handling them may send on the same socket.
+    private func takePackets(of segment: Segment) {
+        var packets: [Segment.Packet] = []
+        // What a socket notes of its interface, the monitor says as well.
+        do throws(SystemCallError) { packets = try segment.receive() } catch {}
+        for packet in packets {
+            for index in routers.indices where routers[index].segment === segment {
+                let id = routers[index].configuration.parameters.virtualRouterID
+                guard packet.virtualRouterID == nil || packet.virtualRouterID == id.rawValue else { continue }
+                handle(.packet(packet.content, from: packet.sender), index)
+            }
+        }
+        // However long a Backup goes on reading before it concludes from silence, who is Active sends in time.
+        fireDue { routers[$0].segment === segment && due[$0].isActive }
+        schedule()
+    }
+
+    private func deadlineReached() {
+        fireDue { _ in true }
+        schedule()
+    }
+
+    private func fireDue(_ isMeant: (Int) -> Bool) {
+        for index in due.indices {
+            guard let deadline = due[index].deadline, deadline <= ContinuousClock.now, isMeant(index) else { continue }
+            handle(.deadlineReached, index)
+        }
+    }
+
+    /// The next deadline of all. Who is Active must send in time; who listens must not conclude from silence before it has
+    /// heard all that waits.
+    private func schedule() {
+        var next: (deadline: Instant, isActive: Bool)?
+        for router in due {
+            guard let deadline = router.deadline, next.map({ deadline < $0.deadline }) ?? true else { continue }
+            next = (deadline, router.isActive)
+        }
+        loop.patience = next?.isActive == false ? .untilSilent : .oneRound
+        loop.deadline = next?.deadline
+    }
+
+    // MARK: The interface
+
+    /// Looks at the interface again, after a change of anything. `wasGone`: it may have been away, and then the socket is in
+    /// no group any more, even where the interface came back with its number. Nor is it, perhaps, where it could not be used
+    /// meanwhile: an MTU too small for IPv6 ends all membership.
+    private func refresh(_ segment: Segment, wasGone: Bool = false) {
+        let wasUsable = segment.isUsable
+        attempt(segment.interface) { () throws(SystemCallError) in
+            let isAnother = try segment.look(network, except: virtualAddresses)
+            let isBack = !wasUsable && segment.isUsable
+            guard isAnother || wasGone || isBack || segment.descriptor == nil else { return }
+            closeSocket(of: segment)
+            try openSocket(of: segment)
+        }
+        let state = segment.linkState
+        for index in routers.indices where routers[index].segment === segment { handle(.link(state), index) }
+    }
+
+    /// Nothing where the interface is away.
+    private func openSocket(of segment: Segment) throws(SystemCallError) {
+        guard let descriptor = try segment.openSocket() else { return }
+        do throws(SystemCallError) {
+            try loop.register(descriptor) { [unowned self] in takePackets(of: segment) }
+        } catch {
+            // A socket that nobody reads must not pass for one that hears nothing.
+            segment.closeSocket()
+            throw error
+        }
+    }
+
+    private func closeSocket(of segment: Segment) {
+        if let descriptor = segment.descriptor { loop.unregister(descriptor) }
+        segment.closeSocket()
+    }
+
+    private func attempt(_ interface: String, _ work: () throws(SystemCallError) -> Void) {
+        do throws(SystemCallError) { try work() } catch { notify(.trouble(error, interface: interface)) }
+    }
+
+    // MARK: Actions
+
+    private func handle(_ event: StandaloneRouter.Event, _ index: Int) {
+        var events = [event]
+        while !events.isEmpty {
+            let next = events.removeFirst()
+            for action in routers[index].core.handle(next, now: .now) { events += execute(action, index) }
+        }
+        due[index] = Due(
+            deadline: routers[index].core.deadline, isActive: routers[index].core.state.name == .active)
+    }
+
+    /// Executes it, and returns what came of it.
+    private func execute(_ action: StandaloneRouter.Action, _ index: Int) -> [StandaloneRouter.Event] {
+        let configuration = routers[index].configuration
+        switch action {
+        case .send(let advertisement):
+            let coverage = configuration.parameters.checksumCoverage
+            let result = outcome(.send) { () throws(SystemCallError) in
+                try routers[index].segment.send(advertisement, coverage)
+            }
+            if result == .worked(.send) { routers[index].sent += 1 } else { routers[index].unsent += 1 }
+            return [result]
+        case .add(let addresses, let lifetime):
+            return addresses.map { address in
+                outcome(.add(address)) { () throws(SystemCallError) in
+                    try network.add(address, to: address.interface ?? configuration.interface, lifetime: lifetime)
+                }
+            }
+        case .remove(let addresses):
+            return addresses.map { address in
+                outcome(.remove(address)) { () throws(SystemCallError) in
+                    try network.remove(address, from: address.interface ?? configuration.interface)
+                }
+            }
+        case .announce(let addresses):
+            return [
+                outcome(.announce) { () throws(SystemCallError) in
+                    for address in addresses {
+                        try network.announce(address.address, on: address.interface ?? configuration.interface)
+                    }
+                }
+            ]
+        case .report(let report):
+            let id = configuration.parameters.virtualRouterID
+            notify(.report(report, id, interface: configuration.interface))
+            return []
+        }
+    }
+
+    private func outcome(
+        _ task: StandaloneRouter.Undertaking, _ work: () throws(SystemCallError) -> Void
+    ) -> StandaloneRouter.Event {
+        do throws(SystemCallError) {
+            try work()
+            return .worked(task)
+        } catch {
+            return .failed(task, reason: "\(error)")
+        }
+    }
+}
