@@ -47,7 +47,8 @@ let package = Package(
         .executableTarget(
             name: "syncgate-bench",
             dependencies: [
-                "LinuxNet", "NetworkLab", "RedisClient", "RedisLab", "VRRP", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "LinuxNet", "NetworkLab", "RedisClient", "RedisLab", "VRRP",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tests/Bench", swiftSettings: settings),
         .testTarget(
@@ -62,7 +63,8 @@ let package = Package(
             name: "NetworkLab", dependencies: ["RedisLab", "VRRP"], path: "Tests/NetworkLab", swiftSettings: settings),
         .testTarget(name: "VRRPTests", dependencies: ["VRRP"], swiftSettings: settings),
         .testTarget(
-            name: "LinuxNetTests", dependencies: ["LinuxNet", "NetworkLab", "RedisLab", "VRRP"], swiftSettings: settings),
+            name: "LinuxNetTests", dependencies: ["LinuxNet", "NetworkLab", "RedisLab", "VRRP"], swiftSettings: settings
+        ),
         .testTarget(
             name: "VRRPIntegrationTests", dependencies: ["LinuxNet", "NetworkLab", "RedisLab", "VRRP"],
             swiftSettings: settings),

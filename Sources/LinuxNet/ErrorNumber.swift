@@ -23,8 +23,8 @@ public struct ErrorNumber: Error, RawRepresentable, Sendable, Hashable, CustomSt
     public static let networkDown = ErrorNumber(rawValue: ENETDOWN)
     /// ENETUNREACH: no route; for a multicast group as well when the interface is down.
     public static let networkUnreachable = ErrorNumber(rawValue: ENETUNREACH)
-    /// EHOSTUNREACH.
-    public static let hostUnreachable = ErrorNumber(rawValue: EHOSTUNREACH)
+    /// EADDRINUSE.
+    static let addressInUse = ErrorNumber(rawValue: EADDRINUSE)
     /// EADDRNOTAVAIL: no such address on the interface.
     public static let addressNotAvailable = ErrorNumber(rawValue: EADDRNOTAVAIL)
     /// EINVAL; for a packet that was sent: its source is not, or not yet, an address of this machine.

@@ -72,7 +72,7 @@ public struct InterfaceAddress: Sendable, Hashable {
     /// for IPv4 the first one that is not secondary, for IPv6 the link-local one (RFC 9568 §5.1.2.1). Virtual addresses
     /// are never it. nil where there is none yet.
     public static func primary(
-        _ family: AddressFamily, among addresses: [InterfaceAddress], except virtual: [IPAddress]
+        _ family: AddressFamily, among addresses: [InterfaceAddress], except virtual: Set<IPAddress>
     ) -> IPAddress? {
         let candidates = addresses.filter { candidate in
             candidate.address.family == family && candidate.isUsable && !virtual.contains(candidate.address)

@@ -110,7 +110,7 @@ extension Netlink {
         _ address: VirtualAddress, on interface: InterfaceIndex
     ) throws(SystemCallError) -> InterfaceAddress? {
         var body = ifaddrmsg()
-        // With any prefix length: the kernel wants zero here.
+        // No prefix length: with NETLINK_GET_STRICT_CHK the kernel refuses one.
         body.ifa_family = UInt8(AF_INET6)
         body.ifa_index = UInt32(bitPattern: interface.rawValue)
         var request = request(RTM_GETADDR, body: body)

@@ -7,7 +7,7 @@ internal import VRRP
 /// Every packet about one of our virtual routers is in exactly one of them; all others are in none.
 struct PacketFilter: Equatable {
     enum Lane: Equatable {
-        /// From a router on this link (hop limit 255) and, where there are peers, from one of them.
+        /// From a router on this link (hop limit 255, or less where that is accepted) and, where there are peers, from one of them.
         case expected
         /// The rest. They will be rejected, but should be counted and reported.
         case doubtful
@@ -26,11 +26,14 @@ struct PacketFilter: Equatable {
     /// Queues nothing.
     static let nothing = PacketFilter(instructions: [.verdict(false)])
 
-    private init(instructions: [Instruction]) { self.instructions = instructions }
+    init(instructions: [Instruction]) { self.instructions = instructions }
 
     /// Without virtual routers, `expected` has everything. Up to 255 virtual routers; the kernel takes 4096
     /// instructions, which is more than 400 peers.
-    init(_ lane: Lane, family: AddressFamily, virtualRouterIDs: [VirtualRouterID], peers: [IPAddress]) {
+    init(
+        _ lane: Lane, family: AddressFamily, virtualRouterIDs: [VirtualRouterID], peers: [IPAddress],
+        minimumHopLimit: UInt8 = 255
+    ) {
         guard !virtualRouterIDs.isEmpty else {
             instructions = [.verdict(lane == .expected)]
             return
@@ -47,9 +50,9 @@ struct PacketFilter: Equatable {
         program.append(.verdict(false))
         // 2. To a group that this socket is in, or to no group? For IPv4, IP_MULTICAST_ALL sees to that.
         if family == .ipv6 { program += Instruction.checkDestination(isMulticast: peers.isEmpty) }
-        // 3. Hop limit (IPv6: byte 7 of the header) or TTL (IPv4: byte 8) of 255?
+        // 3. Enough of a hop limit (IPv6: byte 7 of the header) or TTL (IPv4: byte 8)?
         program.append(.loadByte(fromIPHeader: family == .ipv4 ? 8 : 7))
-        program += [.ifEqual(255, skip: 1), unexpected]
+        program += [.ifAtLeast(UInt32(minimumHopLimit), skip: 1), unexpected]
         // 4. One of the peers?
         for peer in peers {
             let words = peer.words
@@ -83,6 +86,11 @@ extension PacketFilter.Instruction {
     /// Compares what was loaded.
     static func ifEqual(_ value: UInt32, skip: UInt8, else skipElse: UInt8 = 0) -> Self {
         Self(code: BPF_JMP | BPF_JEQ | BPF_K, operand: value, skipIf: skip, skipElse: skipElse)
+    }
+
+    /// Compares what was loaded, as a number without sign.
+    static func ifAtLeast(_ value: UInt32, skip: UInt8) -> Self {
+        Self(code: BPF_JMP | BPF_JGE | BPF_K, operand: value, skipIf: skip)
     }
 
     /// A byte of the IP header, wherever the kernel has it.

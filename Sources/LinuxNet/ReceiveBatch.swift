@@ -6,8 +6,8 @@ internal import VRRP
 struct ReceiveBatch: ~Copyable {
     /// Packets per call.
     static let capacity = 32
-    /// Bytes per packet. An advertisement has at most 1036 bytes over IPv4 with its header; over IPv6, one of the
-    /// twenty addresses that are allowed has 328. A longer packet is cut off, and its length or checksum is wrong then.
+    /// Bytes per packet. An advertisement has at most 1056 bytes over IPv4 with its header (255 addresses,
+    /// version 2), and over IPv6 1448 (the 90 addresses that are allowed). A longer packet is cut off, and its length or checksum is wrong then.
     private static let slot = 2048
     /// Bytes of control messages per packet; hop limit and destination of IPv6 take 64.
     private static let controlSlot = 128

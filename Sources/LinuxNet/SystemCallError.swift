@@ -15,6 +15,8 @@ public struct SystemCallError: Error, Sendable, Hashable {
         case openVRRPSocket(AddressFamily, interface: String)
         /// Open the socket that sends ARP and neighbour advertisements.
         case openAnnouncementSocket(interface: String)
+        /// Open the socket that hears all VRRP of an interface.
+        case openListener(interface: String)
         /// Open a netlink socket.
         case openNetlink
         /// Make the epoll, the timer or the eventfd that the event loop is made of.
@@ -35,14 +37,14 @@ public struct SystemCallError: Error, Sendable, Hashable {
         case announce(interface: String)
         /// Add an address, or renew its lifetime.
         case addAddress(VirtualAddress, interface: String)
+        /// Have as a virtual address what is the machine's own.
+        case takeAddress(VirtualAddress, interface: String)
         /// Remove an address.
         case removeAddress(VirtualAddress, interface: String)
         /// List the addresses of interfaces.
         case listAddresses
         /// Look up an interface; its name, or what stands for it.
         case findInterface(String)
-        /// Have the kernel keep an interface's other addresses when the first one of their subnet goes.
-        case promoteSecondaries(interface: String)
         /// Read what changed about interfaces and addresses.
         case monitorInterfaces
         /// Start a thread.
@@ -74,6 +76,13 @@ extension SystemCallError: CustomStringConvertible {
         case .tooManyFiles: "raise the limit of open files (LimitNOFILE in a systemd unit)"
         case .networkDown: "the interface is down; `ip link set dev … up`"
         case .networkUnreachable, .invalid: sourceAdvice
+        case .addressInUse:
+            if case .takeAddress(_, let interface) = attempt {
+                "it is the own address of \(interface), and would be removed. Give another one, or priority 255 where"
+                    + " this machine owns it"
+            } else {
+                nil
+            }
         case .noMemory:
             if case .lockMemory = attempt { permissionAdvice } else { nil }
         default: nil
@@ -82,16 +91,18 @@ extension SystemCallError: CustomStringConvertible {
 
     private var permissionAdvice: String? {
         switch attempt {
-        case .openVRRPSocket, .openAnnouncementSocket, .setOption, .joinGroup: "run as root or with CAP_NET_RAW"
+        case .openVRRPSocket, .openAnnouncementSocket, .openListener, .setOption, .joinGroup:
+            "run as root or with CAP_NET_RAW"
         case .sendAdvertisement, .announce: "a packet filter refuses it (see `nft list ruleset`)"
         case .addAddress(let address, _) where address.address.family == .ipv6 && code == .accessDenied:
             "IPv6 is disabled there; see net.ipv6.conf.*.disable_ipv6"
-        case .addAddress, .removeAddress, .promoteSecondaries: "run as root or with CAP_NET_ADMIN"
+        case .addAddress, .removeAddress: "run as root or with CAP_NET_ADMIN"
         case .realTimePriority:
             "allow it by CAP_SYS_NICE or LimitRTPRIO; it cannot be had in a user namespace. Without it, a busy machine"
                 + " delays advertisements"
         case .lockMemory: "allow it by CAP_IPC_LOCK or LimitMEMLOCK=infinity"
-        case .openNetlink, .openEventLoop, .watchDescriptor, .waitForEvents, .receiveAdvertisement, .listAddresses,
+        case .takeAddress, .openNetlink, .openEventLoop, .watchDescriptor, .waitForEvents, .receiveAdvertisement,
+            .listAddresses,
             .findInterface, .monitorInterfaces, .startThread:
             nil
         }
@@ -111,6 +122,7 @@ extension SystemCallError.Attempt: CustomStringConvertible {
         case .openVRRPSocket(let family, let interface):
             "open a raw socket for VRRP over \(family == .ipv4 ? "IPv4" : "IPv6") on \(interface)"
         case .openAnnouncementSocket(let interface): "open a packet socket on \(interface)"
+        case .openListener(let interface): "listen on \(interface)"
         case .openNetlink: "open a netlink socket"
         case .openEventLoop: "set up an event loop"
         case .setOption(let name, let interface): "set \(name) on a socket of \(interface)"
@@ -121,20 +133,16 @@ extension SystemCallError.Attempt: CustomStringConvertible {
             "send an advertisement from \(source) to \(destination) on \(interface)"
         case .receiveAdvertisement(let interface): "receive advertisements on \(interface)"
         case .announce(let interface): "announce an address on \(interface)"
-        case .addAddress(let address, let interface): "add \(address.withPrefix) to \(interface)"
-        case .removeAddress(let address, let interface): "remove \(address.withPrefix) from \(interface)"
+        case .addAddress(let address, let interface): "add \(address) to \(interface)"
+        case .removeAddress(let address, let interface): "remove \(address) from \(interface)"
+        case .takeAddress(let address, let interface):
+            "use \(address) as a virtual address on \(interface)"
         case .listAddresses: "list the addresses of the interfaces"
         case .findInterface(let name): "look up the interface \(name)"
-        case .promoteSecondaries(let interface): "set promote_secondaries of \(interface)"
         case .monitorInterfaces: "watch the interfaces"
         case .startThread: "start a thread"
         case .realTimePriority(let priority): "get real-time priority \(priority) (SCHED_RR)"
         case .lockMemory: "lock the memory"
         }
     }
-}
-
-extension VirtualAddress {
-    /// `198.51.100.100/24`.
-    fileprivate var withPrefix: String { "\(address)/\(prefixLength)" }
 }

@@ -39,12 +39,15 @@ public struct VRRPSocket: ~Copyable {
 
     /// Opens it. With `peers` it is unicast, and packets of others are doubtful; without, it joins 224.0.0.18 or ff02::12.
     /// Without `virtualRouterIDs` everything is received, for watching. The interface may be down.
+    ///
+    /// `minimumHopLimit`: what comes with less is doubtful; the codec has to be told the same.
     public init(
         family: AddressFamily, interface: InterfaceIndex, peers: [IPAddress] = [],
-        virtualRouterIDs: [VirtualRouterID] = []
+        virtualRouterIDs: [VirtualRouterID] = [], minimumHopLimit: UInt8 = 255
     ) throws(SystemCallError) {
         let setup = VRRPSocketSetup(
-            family: family, interface: interface, peers: peers, virtualRouterIDs: virtualRouterIDs)
+            family: family, interface: interface, peers: peers, virtualRouterIDs: virtualRouterIDs,
+            minimumHopLimit: minimumHopLimit)
         let expected = try setup.open(.expected, buffer: Self.expectedBuffer)
         let doubtful = try setup.open(.doubtful, buffer: Self.doubtfulBuffer)
         let poll = try Descriptor(epoll_create1(Int32(EPOLL_CLOEXEC)), .openEventLoop)

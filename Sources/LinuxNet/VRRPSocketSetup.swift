@@ -8,6 +8,7 @@ struct VRRPSocketSetup {
     let interface: InterfaceIndex
     let peers: [IPAddress]
     let virtualRouterIDs: [VirtualRouterID]
+    let minimumHopLimit: UInt8
 
     /// The protocol's number (RFC 9568 §5.1.1.4).
     private static let vrrp: Int32 = 112
@@ -26,10 +27,11 @@ struct VRRPSocketSetup {
         var byte: UInt8 = 0
         while recv(socket.raw, &byte, 1, Int32(MSG_DONTWAIT)) >= 0 {}
         try bind(socket)
-        try setQuality(of: socket)
         try family == .ipv4 ? setIPv4(socket) : setIPv6(socket)
+        try setQueue(of: socket)
         socket.requestReceiveBuffer(buffer)
-        let filter = PacketFilter(lane, family: family, virtualRouterIDs: virtualRouterIDs, peers: peers)
+        let filter = PacketFilter(
+            lane, family: family, virtualRouterIDs: virtualRouterIDs, peers: peers, minimumHopLimit: minimumHopLimit)
         try check(filter.attach(to: socket), "SO_ATTACH_FILTER")
         return socket
     }
@@ -41,13 +43,14 @@ struct VRRPSocketSetup {
         try check(socket.set(SOL_SOCKET, option, interface.rawValue), "SO_BINDTOIFINDEX")
     }
 
-    /// Before other traffic on this machine (6, the highest that needs no right) and in the network (DSCP CS6).
-    private func setQuality(of socket: borrowing Descriptor) throws(SystemCallError) {
+    /// Before other traffic of this machine: 6, the highest that needs no right. Last, because IP_TOS changes it as well.
+    private func setQueue(of socket: borrowing Descriptor) throws(SystemCallError) {
         try check(socket.set(SOL_SOCKET, SO_PRIORITY, Int32(6)), "SO_PRIORITY")
     }
 
     private func setIPv4(_ socket: borrowing Descriptor) throws(SystemCallError) {
         let ip = Int32(IPPROTO_IP)
+        // DSCP CS6, network control.
         try check(socket.set(ip, IP_TOS, Int32(0xc0)), "IP_TOS")
         try check(socket.set(ip, IP_TTL, Int32(255)), "IP_TTL")
         try check(socket.set(ip, IP_MULTICAST_TTL, Int32(255)), "IP_MULTICAST_TTL")

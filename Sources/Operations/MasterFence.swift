@@ -134,7 +134,9 @@ actor MasterFence {
     ) async -> Raised {
         let sentAt = ContinuousClock.now
         do throws(ServerTrouble) {
-            let outcomes = try await master.perform(commands)
+            // Another run may disconnect us under the command. A pause can be asked for twice; a password fence cannot,
+            // its first half may have been executed.
+            let outcomes = try await master.perform(commands, isRepeatable: kind == .clientPause)
             if case .failure(let error) = outcomes[decisive] {
                 if case .server(let reply) = error, reply.code == .noAuth { return .lockedOut("\(error)") }
                 return .failed("\(error)")

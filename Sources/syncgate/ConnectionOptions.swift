@@ -85,7 +85,7 @@ struct ConnectionOptions: ParsableArguments {
         getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    private static func password(in path: String) throws -> String {
+    static func password(in path: String) throws -> String {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else {
             throw ValidationError("cannot read the password file \(path): \(String(cString: strerror(errno)))")

@@ -70,21 +70,6 @@ struct OrNull<Value: Encodable>: Encodable {
     }
 }
 
-/// Set by SIGINT and SIGTERM; asked by whoever works.
-enum StopSignal {
-    private static let received = Atomic(false)
-
-    /// Whether a signal came since `watch`.
-    static var isReceived: Bool { received.load(ordering: .relaxed) }
-
-    /// From now on, SIGINT and SIGTERM end the work in an orderly way.
-    static func watch() {
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            _ = Glibc.signal(signal) { _ in StopSignal.received.store(true, ordering: .relaxed) }
-        }
-    }
-}
-
 /// Prints steps from a task of its own: who reports them is fencing writes and must not wait for a slow terminal.
 struct StepPrinter {
     private let continuation: AsyncStream<Step>.Continuation

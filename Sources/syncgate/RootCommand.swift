@@ -17,7 +17,9 @@ struct RootCommand: AsyncParsableCommand {
             printed, and a password in a URL is wiped from the process list at once.
             """,
         version: "syncgate 0.1.0",
-        subcommands: [PromoteCommand.self, DemoteCommand.self, LagCommand.self, FenceGuardCommand.self]
+        subcommands: [
+            PromoteCommand.self, DemoteCommand.self, LagCommand.self, VRRPCommand.self, FenceGuardCommand.self,
+        ]
     )
 
     static func main() async {

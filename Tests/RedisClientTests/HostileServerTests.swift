@@ -28,11 +28,11 @@ extension ServerTests {
             ("\u{1}\u{2}garbage\r\n", "Protocol error"),
             ("HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n", "HTTP/1.1 400 Bad Request"),
             ("*2147483647\r\n", "2147483647 elements"),
-            ("*-2147483648\r\n*99999999999999999999999\r\n", ""),
+            ("*-2147483648\r\n*99999999999999999999999\r\n", "*-2147483648"),
             ("$2147483647\r\n", "a string of 2147483647 bytes"),
-            ("$9223372036854775807\r\nabc", ""),
-            (String(repeating: "*1\r\n", count: 100), ""),
-            (":notanumber\r\n", ""),
+            ("$9223372036854775807\r\nabc", "a string of 9223372036854775807 bytes"),
+            (String(repeating: "*1\r\n", count: 100), "nested deeper than"),
+            (":notanumber\r\n", ":notanumber"),
         ]
 
         @Test("nonsense is a violation that shows what came", arguments: violations)

@@ -24,25 +24,33 @@ public enum RedisLabError: Error, CustomStringConvertible {
 public final class ChildProcess: Sendable {
     /// The id; still meaningful for messages after the process has ended.
     public let id: Int32
-    private let isReaped = Mutex(false)
+    /// The status as `wait` gives it, once the process has been reaped.
+    private let status = Mutex<Int32?>(nil)
 
-    /// Starts a program with standard output and error appended to `log`. It is killed when the test process dies,
-    /// where the machine has `setpriv`: nothing is left behind by tests that crash.
-    public static func start(path: String, arguments: [String], log: String) async throws -> ChildProcess {
+    /// Starts a program with standard output and error appended to `log`, or the latter to `errors`. It is killed when
+    /// the test process dies, where the machine has `setpriv`: nothing is left behind by tests that crash. A program
+    /// that passes itself on by `exec` (`ip netns exec`, `nsenter`, `setpriv`) keeps id and guardian.
+    public static func start(
+        path: String, arguments: [String], log: String, errors: String? = nil
+    ) async throws -> ChildProcess {
         // The kernel counts the death of the *thread* that started a child, and Swift's threads come and go. The
         // threads of this group never end.
         try await MultiThreadedEventLoopGroup.singleton.any().submit {
-            try ChildProcess(path: path, arguments: arguments, log: log)
+            try ChildProcess(path: path, arguments: arguments, log: log, errors: errors)
         }.get()
     }
 
-    private init(path: String, arguments: [String], log: String) throws {
+    private init(path: String, arguments: [String], log: String, errors: String?) throws {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-        posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        if let errors {
+            posix_spawn_file_actions_addopen(&actions, 2, errors, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        } else {
+            posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        }
         // Threads of the test process block signals, and swift-nio ignores SIGPIPE: a server must inherit neither.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -67,16 +75,20 @@ public final class ChildProcess: Sendable {
 
     /// Sends a signal, unless the process has been reaped: its id could be another's by now.
     public func signal(_ number: Int32) {
-        isReaped.withLock { reaped in
-            if !reaped { _ = Glibc.kill(id, number) }
+        status.withLock { status in
+            if status == nil { _ = Glibc.kill(id, number) }
         }
     }
 
     /// Whether the process still runs. Reaps it when not.
-    public var isRunning: Bool {
-        isReaped.withLock { reaped in
-            if !reaped { reaped = waitpid(id, nil, WNOHANG) != 0 }
-            return !reaped
+    public var isRunning: Bool { exitCode == nil }
+
+    /// Its exit code, once it has ended; 128 and the signal's number where a signal killed it. Reaps it.
+    public var exitCode: Int32? {
+        status.withLock { status in
+            var now: Int32 = 0
+            if status == nil, waitpid(id, &now, WNOHANG) != 0 { status = now }
+            return status.map { $0 & 0x7f == 0 ? $0 >> 8 & 0xff : 128 + ($0 & 0x7f) }
         }
     }
 
@@ -88,17 +100,8 @@ public final class ChildProcess: Sendable {
     /// Runs a program to its end; throws with what it printed where it fails.
     public static func run(_ path: String, _ arguments: [String], log: String) async throws {
         let child = try await start(path: path, arguments: arguments, log: log)
-        var status: Int32 = 0
-        while true {
-            let result = child.isReaped.withLock { reaped in
-                let result = waitpid(child.id, &status, WNOHANG)
-                reaped = result != 0
-                return result
-            }
-            if result != 0 { break }
-            try await Task.sleep(for: .milliseconds(1))
-        }
-        guard status == 0 else { throw RedisLabError.didNotStart(log: TemporaryDirectory.tail(of: log)) }
+        await child.waitForExit()
+        guard child.exitCode == 0 else { throw RedisLabError.didNotStart(log: TemporaryDirectory.tail(of: log)) }
     }
 }
 

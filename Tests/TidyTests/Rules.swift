@@ -17,7 +17,8 @@ let importable: [String: Set<String>] = [
     "RedisClient": ["Replication", "CHiredis", "NIOCore", "NIOPosix", "NIOSSL", "Glibc"],
     "Operations": ["RedisClient", "Replication", "Glibc"],
     "syncgate": [
-        "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "ArgumentParser", "FoundationEssentials", "Glibc", "Dispatch",
+        "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "ArgumentParser", "FoundationEssentials",
+        "Glibc", "Dispatch",
     ],
 ]
 

@@ -1,0 +1,338 @@
+internal import Glibc
+public import VRRP
+
+/// What one virtual router of a `StandaloneLoop` is made of.
+public struct StandaloneConfiguration: Sendable {
+    /// The interface of the heartbeat.
+    public var interface: String
+    /// The address to send from; nil: the first one of the family that is none of the virtual ones (IPv6: link-local).
+    public var source: IPAddress?
+    /// What the router is configured with.
+    public var parameters: VirtualRouterParameters
+    /// What it puts where while it is Active.
+    public var virtualAddresses: [VirtualAddress]
+    /// The other routers, for unicast; empty: the multicast group.
+    public var peers: [IPAddress]
+    /// Unicast: the least hop limit (TTL) that a packet may come with; 255 proves that it comes from this segment.
+    public var minimumHopLimit: UInt8
+    /// How the addresses are kept and announced.
+    public var upkeep: AddressUpkeep.Settings
+
+    /// Makes one.
+    public init(
+        interface: String, source: IPAddress? = nil, parameters: VirtualRouterParameters,
+        virtualAddresses: [VirtualAddress], peers: [IPAddress] = [], minimumHopLimit: UInt8 = 255,
+        upkeep: AddressUpkeep.Settings = .init()
+    ) {
+        self.interface = interface
+        self.source = source
+        self.parameters = parameters
+        self.virtualAddresses = virtualAddresses
+        self.peers = peers
+        self.minimumHopLimit = minimumHopLimit
+        self.upkeep = upkeep
+    }
+}
+
+/// What a loop has to say: about one virtual router, or about itself.
+public enum StandaloneNotice: Sendable {
+    /// A virtual router reports.
+    case report(StandaloneRouter.Report, VirtualRouterID, interface: String)
+    /// What a virtual router has done so far; at the end, and when it is ordered.
+    case statistics(StandaloneStatistics, VirtualRouterID, interface: String)
+    /// Something that concerns an interface cannot be done; what depends on it waits for the next change of the network.
+    case trouble(SystemCallError, interface: String)
+    /// Real-time priority or locked memory cannot be had; the loop goes on without.
+    case notRealTime(SystemCallError)
+}
+
+/// What a virtual router has done since it was made.
+public struct StandaloneStatistics: Sendable, Equatable {
+    /// Where it stands.
+    public var state: VirtualRouter.StateName
+    /// Advertisements that left; under unicast, one to all peers counts once.
+    public var sent: Int
+    /// Advertisements that were accepted.
+    public var accepted: Int
+    /// Packets that were rejected, by reason.
+    public var rejections: RejectionCounts
+    /// Packets that were dropped because the socket's queue was full; of all routers that share the socket.
+    public var overruns: Int
+}
+
+/// What a loop is told from outside.
+public enum StandaloneOrder: Sendable {
+    /// Hand over, remove the addresses, and end.
+    case stop
+    /// Say what was done so far.
+    case tellStatistics
+    /// Another priority for a virtual router.
+    case priority(Priority, VirtualRouterID)
+}
+
+/// Runs virtual routers: packets and changes of the network in, advertisements and addresses out, all on the thread that
+/// calls `run`. It decides nothing; `StandaloneRouter` does.
+///
+/// Not for sharing: made, used and let go on one thread (see `StandaloneThread`).
+public final class StandaloneLoop {
+    /// A virtual router with its place.
+    private struct Router {
+        var core: StandaloneRouter
+        var sent = 0
+        let configuration: StandaloneConfiguration
+        let segment: Segment
+    }
+
+    private let loop: EventLoop
+    private let network: Network
+    private let orders: Inbox<StandaloneOrder>
+    private let notify: @Sendable (StandaloneNotice) -> Void
+    /// Those that come and go with the Active state, of all routers: never sent from.
+    private var virtualAddresses: Set<IPAddress> = []
+    private var segments: [Segment] = []
+    private var routers: [Router] = []
+
+    /// Opens what is needed, and starts no router yet. Throws where rights or interfaces are missing.
+    public init(
+        _ configurations: [StandaloneConfiguration], orders: Inbox<StandaloneOrder>,
+        notify: @escaping @Sendable (StandaloneNotice) -> Void
+    ) throws(SystemCallError) {
+        loop = try EventLoop()
+        network = try Network()
+        self.orders = orders
+        self.notify = notify
+        for configuration in configurations { try add(configuration) }
+        try loop.register(orders.fd) { [unowned self] in takeOrders() }
+        try loop.register(network.monitorDescriptor) { [unowned self] in takeChanges() }
+        loop.onDeadline = { [unowned self] in deadlineReached() }
+    }
+
+    private func add(_ configuration: StandaloneConfiguration) throws(SystemCallError) {
+        guard try network.link(configuration.interface) != nil else {
+            throw SystemCallError(.findInterface(configuration.interface), .noDevice)
+        }
+        for address in configuration.virtualAddresses {
+            guard let interface = address.interface, try network.link(interface) == nil else { continue }
+            throw SystemCallError(.findInterface(interface), .noDevice)
+        }
+        let unowned = try network.unowned(by: configuration)
+        if let own = try network.ownAddress(among: unowned, on: configuration.interface) {
+            throw SystemCallError(.takeAddress(own, interface: configuration.interface), .addressInUse)
+        }
+        virtualAddresses.formUnion(unowned.map(\.address))
+        let known = segments.first { $0.serves(configuration) }
+        let segment = known ?? Segment(configuration)
+        if known == nil { segments.append(segment) }
+        segment.adopt(configuration)
+        routers.append(
+            Router(
+                core: StandaloneRouter(
+                    configuration.parameters, virtualAddresses: unowned, upkeep: configuration.upkeep,
+                    peers: configuration.peers),
+                configuration: configuration, segment: segment))
+    }
+
+    /// Starts the routers, and returns when they have been stopped. Throws where a socket cannot be opened at the start,
+    /// or the event loop fails.
+    public func run() throws(SystemCallError) {
+        for segment in segments {
+            try segment.look(network, except: [])
+            try openSocket(of: segment)
+            refresh(segment)
+        }
+        for index in routers.indices { handle(.start, index) }
+        schedule()
+        try loop.run()
+    }
+
+    // MARK: Events
+
+    private func takeOrders() {
+        for order in orders.take() {
+            switch order {
+            case .stop:
+                for index in routers.indices { handle(.stop, index) }
+                tellStatistics()
+                loop.stop()
+            case .tellStatistics: tellStatistics()
+            case .priority(let priority, let id):
+                for index in routers.indices where routers[index].configuration.parameters.virtualRouterID == id {
+                    handle(.priorityChanged(priority), index)
+                }
+            }
+        }
+        schedule()
+    }
+
+    private func tellStatistics() {
+        for router in routers {
+            let statistics = StandaloneStatistics(
+                state: router.core.state.name, sent: router.sent, accepted: router.core.accepted,
+                rejections: router.core.counts, overruns: router.segment.overruns)
+            let configuration = router.configuration
+            notify(
+                .statistics(
+                    statistics, configuration.parameters.virtualRouterID, interface: configuration.interface))
+        }
+    }
+
+    private func takeChanges() {
+        // A process that was frozen is told that the kernel has dropped its addresses. Before it adds them again, it must
+        // know whether they are another router's by now.
+        for segment in segments { takePackets(of: segment) }
+        var changes = Network.Changes()
+        attempt(segments.first?.interface ?? "") { () throws(SystemCallError) in
+            changes = try network.takeChanges(ignoring: virtualAddresses)
+        }
+        if changes.concernsInterfaces {
+            for segment in segments { refresh(segment, wasGone: changes.gone.contains(segment.interface)) }
+        }
+        for index in routers.indices {
+            let configuration = routers[index].configuration
+            for address in configuration.virtualAddresses where changes.removed.contains(address.address) {
+                let interface = address.interface ?? configuration.interface
+                attempt(interface) { () throws(SystemCallError) in
+                    // What we removed ourselves, and have added again since, is there.
+                    guard try !network.has(address.address, on: interface) else { return }
+                    handle(.removed(address), index)
+                }
+            }
+            let others = Set(configuration.virtualAddresses.compactMap(\.interface)).subtracting([
+                configuration.interface
+            ])
+            if !others.isDisjoint(with: changes.returned) { handle(.interfaceReturned, index) }
+        }
+        schedule()
+    }
+
+    /// A batch of packets of one segment. They are collected first: handling them may send on the same socket.
+    private func takePackets(of segment: Segment) {
+        var packets: [Segment.Packet] = []
+        // What a socket notes of its interface, the monitor says as well.
+        do throws(SystemCallError) { packets = try segment.receive() } catch {}
+        for packet in packets {
+            for index in routers.indices where routers[index].segment === segment {
+                let id = routers[index].configuration.parameters.virtualRouterID
+                guard packet.virtualRouterID == nil || packet.virtualRouterID == id.rawValue else { continue }
+                handle(.packet(packet.content, from: packet.sender), index)
+            }
+        }
+        schedule()
+    }
+
+    private func deadlineReached() {
+        for index in routers.indices {
+            guard let deadline = routers[index].core.deadline, deadline <= ContinuousClock.now else { continue }
+            handle(.deadlineReached, index)
+        }
+        schedule()
+    }
+
+    /// The next deadline of all. Who is Active must send in time; who listens must not conclude from silence before it has
+    /// heard all that waits.
+    private func schedule() {
+        var next: (deadline: Instant, isActive: Bool)?
+        for router in routers {
+            guard let deadline = router.core.deadline, next.map({ deadline < $0.deadline }) ?? true else { continue }
+            next = (deadline, router.core.state.name == .active)
+        }
+        loop.patience = next?.isActive == false ? .untilSilent : .oneRound
+        loop.deadline = next?.deadline
+    }
+
+    // MARK: The interface
+
+    /// Looks at the interface again, after a change of anything. `wasGone`: it may have been away, and then the socket is in
+    /// no group any more, even where the interface came back with its number.
+    private func refresh(_ segment: Segment, wasGone: Bool = false) {
+        attempt(segment.interface) { () throws(SystemCallError) in
+            let isAnother = try segment.look(network, except: virtualAddresses)
+            guard isAnother || wasGone || segment.descriptor == nil else { return }
+            closeSocket(of: segment)
+            try openSocket(of: segment)
+        }
+        let state = segment.linkState
+        for index in routers.indices where routers[index].segment === segment { handle(.link(state), index) }
+    }
+
+    /// Nothing where the interface is away.
+    private func openSocket(of segment: Segment) throws(SystemCallError) {
+        guard let descriptor = try segment.openSocket() else { return }
+        do throws(SystemCallError) {
+            try loop.register(descriptor) { [unowned self] in takePackets(of: segment) }
+        } catch {
+            // A socket that nobody reads must not pass for one that hears nothing.
+            segment.closeSocket()
+            throw error
+        }
+    }
+
+    private func closeSocket(of segment: Segment) {
+        if let descriptor = segment.descriptor { loop.unregister(descriptor) }
+        segment.closeSocket()
+    }
+
+    private func attempt(_ interface: String, _ work: () throws(SystemCallError) -> Void) {
+        do throws(SystemCallError) { try work() } catch { notify(.trouble(error, interface: interface)) }
+    }
+
+    // MARK: Actions
+
+    private func handle(_ event: StandaloneRouter.Event, _ index: Int) {
+        var events = [event]
+        while !events.isEmpty {
+            let next = events.removeFirst()
+            for action in routers[index].core.handle(next, now: .now) { events += execute(action, index) }
+        }
+    }
+
+    /// Executes it, and returns what came of it.
+    private func execute(_ action: StandaloneRouter.Action, _ index: Int) -> [StandaloneRouter.Event] {
+        let configuration = routers[index].configuration
+        switch action {
+        case .send(let advertisement):
+            let coverage = configuration.parameters.checksumCoverage
+            return [
+                outcome(.send) { () throws(SystemCallError) in
+                    try routers[index].segment.send(advertisement, coverage)
+                    routers[index].sent += 1
+                }
+            ]
+        case .add(let addresses, let lifetime):
+            return addresses.map { address in
+                outcome(.add(address)) { () throws(SystemCallError) in
+                    try network.add(address, to: address.interface ?? configuration.interface, lifetime: lifetime)
+                }
+            }
+        case .remove(let addresses):
+            return addresses.map { address in
+                outcome(.remove(address)) { () throws(SystemCallError) in
+                    try network.remove(address, from: address.interface ?? configuration.interface)
+                }
+            }
+        case .announce(let addresses):
+            return [
+                outcome(.announce) { () throws(SystemCallError) in
+                    for address in addresses {
+                        try network.announce(address.address, on: address.interface ?? configuration.interface)
+                    }
+                }
+            ]
+        case .report(let report):
+            let id = configuration.parameters.virtualRouterID
+            notify(.report(report, id, interface: configuration.interface))
+            return []
+        }
+    }
+
+    private func outcome(
+        _ task: StandaloneRouter.Undertaking, _ work: () throws(SystemCallError) -> Void
+    ) -> StandaloneRouter.Event {
+        do throws(SystemCallError) {
+            try work()
+            return .worked(task)
+        } catch {
+            return .failed(task, reason: "\(error)")
+        }
+    }
+}
