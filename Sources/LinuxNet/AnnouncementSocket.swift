@@ -10,9 +10,7 @@ public struct AnnouncementSocket: ~Copyable {
 
     /// Opens it; the interface may be down.
     public init(interface: InterfaceIndex) throws(SystemCallError) {
-        guard let name = interface.name else {
-            throw SystemCallError(.openAnnouncementSocket(interface: interface.currentName), .noDevice)
-        }
+        let name = try interface.name(for: .openAnnouncementSocket(interface: "interface \(interface.rawValue)"))
         let socket = try Descriptor.socket(
             AF_PACKET, SOCK_RAW, protocol: 0, .openAnnouncementSocket(interface: name))
         _ = socket.set(SOL_SOCKET, SO_PRIORITY, Int32(6))

@@ -17,6 +17,13 @@ public struct InterfaceIndex: RawRepresentable, Sendable, Hashable {
         return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
+    /// What it is called now; throws what is wrong, which need not be that there is none.
+    func name(for attempt: SystemCallError.Attempt) throws(SystemCallError) -> String {
+        if let name { return name }
+        // ENXIO: there is none. To ask takes a descriptor; without, glibc leaves any number behind.
+        throw SystemCallError(attempt, ErrorNumber.current == .noDeviceOrAddress ? .noDevice : .tooManyFiles)
+    }
+
     /// What it is called now, for messages; `interface 7` when there is none.
     var currentName: String { name ?? "interface \(rawValue)" }
 }

@@ -17,10 +17,18 @@ extension Netlink {
     public mutating func addAddress(
         _ address: VirtualAddress, to interface: InterfaceIndex, lifetime: Duration? = nil
     ) throws(SystemCallError) {
+        let isRouteless = try makeRoom(for: address, on: interface)
+        try put(address, on: interface, lifetime: lifetime, isRouteless: isRouteless)
+    }
+
+    /// The second half of `addAddress`, where what `makeRoom` says is known: that takes most of the time.
+    mutating func put(
+        _ address: VirtualAddress, on interface: InterfaceIndex, lifetime: Duration?, isRouteless: Bool
+    ) throws(SystemCallError) {
         var flags = IFA_F_NODAD
         switch address.address.family {
         case .ipv4: if address.prefixLength < 32 { promoteSecondaries(on: interface) }
-        case .ipv6: if try makeRoom(for: address, on: interface) { flags |= IFA_F_NOPREFIXROUTE }
+        case .ipv6: if isRouteless { flags |= IFA_F_NOPREFIXROUTE }
         }
         var body = ifaddrmsg()
         body.ifa_family = UInt8(address.address.family.domain)
@@ -61,6 +69,15 @@ extension Netlink {
             }
         }
         return wasThere
+    }
+
+    /// Throws where addresses may not be changed (CAP_NET_ADMIN). Changes nothing: it has an address removed from an interface
+    /// that cannot exist.
+    mutating func checkRights() throws(SystemCallError) {
+        var body = ifaddrmsg()
+        body.ifa_family = UInt8(AF_INET)
+        let failure = transact(request(RTM_DELADDR, body: body))
+        if failure?.code == .notPermitted { throw SystemCallError(.changeAddresses, failure) }
     }
 
     /// The addresses of an interface, or of all; those of one family in the order of the kernel, which for IPv4 is
@@ -127,13 +144,16 @@ extension Netlink {
     /// Removes an IPv6 address that is there with another prefix length: the kernel would keep that length. Returns
     /// whether the interface needs no route for the prefix, because it is a host's, or another address has one, or is
     /// such that somebody else (NetworkManager) sees to the route. Virtual addresses without a route are neither.
-    private mutating func makeRoom(
-        for address: VirtualAddress, on interface: InterfaceIndex
+    ///
+    /// `isCovered`: another virtual address of this prefix is known to be there, with the route or beside one.
+    mutating func makeRoom(
+        for address: VirtualAddress, on interface: InterfaceIndex, isCovered: Bool = false
     ) throws(SystemCallError) -> Bool {
+        guard address.address.family == .ipv6 else { return false }
         if let present = try ipv6Address(address, on: interface), present.prefixLength != address.prefixLength {
             _ = try remove(address, prefixLength: present.prefixLength, from: interface)
         }
-        guard address.prefixLength < 128 else { return true }
+        guard address.prefixLength < 128, !isCovered else { return true }
         return try addresses(of: interface).contains { other in
             other.address != address.address && other.prefixLength == address.prefixLength
                 && (other.hasPrefixRoute || !other.isDeprecated)
@@ -166,7 +186,7 @@ extension Netlink {
 
 extension IPAddress {
     /// Whether the first `length` bits are the same. False for different families.
-    fileprivate func sharesPrefix(with other: IPAddress, length: UInt8) -> Bool {
+    func sharesPrefix(with other: IPAddress, length: UInt8) -> Bool {
         switch (self, other) {
         case (.v4(let left), .v4(let right)):
             return (left ^ right).leadingZeroBitCount >= min(length, 32)

@@ -14,6 +14,8 @@ final class Network {
         var gone: Set<String> = []
         /// Interfaces that can be used, and could not when last heard of.
         var returned: Set<String> = []
+        /// Interfaces that have another link-layer address than before.
+        var readdressed: Set<String> = []
     }
 
     private var netlink: Netlink
@@ -21,6 +23,17 @@ final class Network {
     /// Interfaces by name, as the monitor keeps them.
     private var links: [String: Link] = [:]
     private var announcers: [InterfaceIndex: Announcer] = [:]
+    /// Where addresses were put last, by the name that the interface had then: it may have been renamed since.
+    private var places: [String: InterfaceIndex] = [:]
+
+    /// Addresses as they were put on interfaces, and whether without a route: renewing many must not take long. Forgotten
+    /// with every change of addresses but a renewal.
+    private var routeless: [Placement: Bool] = [:]
+
+    private struct Placement: Hashable {
+        var address: VirtualAddress
+        var interface: InterfaceIndex
+    }
 
     /// A socket that can be kept in a dictionary.
     private final class Announcer {
@@ -67,6 +80,9 @@ final class Network {
             case .link(let link):
                 changes.concernsInterfaces = true
                 if link.isUsable, links[link.name]?.isUsable != true { changes.returned.insert(link.name) }
+                if let known = links[link.name], known.index == link.index, known.mac != link.mac {
+                    changes.readdressed.insert(link.name)
+                }
                 // One that was renamed leaves its name.
                 links = links.filter { $0.value.index != link.index }
                 links[link.name] = link
@@ -76,9 +92,14 @@ final class Network {
                 links = links.filter { $0.value.index != link.index }
                 announcers[link.index] = nil
                 netlink.promoting.remove(link.index)
+                routeless = [:]
             case .addressAdded(let address):
-                if !virtual.contains(address.address) { changes.concernsInterfaces = true }
+                if !virtual.contains(address.address) {
+                    changes.concernsInterfaces = true
+                    routeless = [:]
+                }
             case .addressRemoved(let address):
+                routeless = [:]
                 if virtual.contains(address.address) {
                     changes.removed.insert(address.address)
                 } else {
@@ -86,7 +107,7 @@ final class Network {
                 }
             case .overrun:
                 changes.gone.formUnion(links.keys)
-                links = [:]
+                (links, routeless) = ([:], [:])
                 changes.concernsInterfaces = true
                 changes.removed = virtual
             }
@@ -97,13 +118,24 @@ final class Network {
     /// Adds an address, or renews its lifetime.
     func add(_ address: VirtualAddress, to interface: String, lifetime: Duration) throws(SystemCallError) {
         guard let link = try link(interface) else { throw SystemCallError(.findInterface(interface), .noDevice) }
-        try netlink.addAddress(address, to: link.index, lifetime: lifetime)
+        places[interface] = link.index
+        let placement = Placement(address: address, interface: link.index)
+        let known = routeless.removeValue(forKey: placement)
+        let isRouteless =
+            if let known { known } else {
+                try netlink.makeRoom(
+                    for: address, on: link.index,
+                    isCovered: routeless.keys.contains { $0.interface == link.index && $0.address.covers(address) })
+            }
+        try netlink.put(address, on: link.index, lifetime: lifetime, isRouteless: isRouteless)
+        routeless[placement] = isRouteless
     }
 
     /// Removes an address; nothing where it is gone, or its interface is.
     func remove(_ address: VirtualAddress, from interface: String) throws(SystemCallError) {
-        guard let link = try link(interface) else { return }
-        try netlink.removeAddress(address, from: link.index)
+        let present = try link(interface)?.index
+        if let place = places[interface], place != present { try netlink.removeAddress(address, from: place) }
+        if let present { try netlink.removeAddress(address, from: present) }
     }
 
     /// Whether the interface forwards IPv6, and so answers its neighbours as a router.
@@ -138,6 +170,9 @@ final class Network {
 }
 
 extension Network {
+    /// Throws where addresses may not be changed.
+    func checkRights() throws(SystemCallError) { try netlink.checkRights() }
+
     /// The virtual addresses that come and go with the Active state: all, but for those that the owner of the addresses
     /// (priority 255) has for good.
     func unowned(by configuration: StandaloneConfiguration) throws(SystemCallError) -> [VirtualAddress] {
@@ -168,5 +203,12 @@ extension Network {
             return primary == candidate.address
                 && (family == .ipv4 || InterfaceAddress.primary(family, among: present, except: names) == nil)
         }
+    }
+}
+
+extension VirtualAddress {
+    /// Whether a route for this one's prefix serves the other as well.
+    fileprivate func covers(_ other: VirtualAddress) -> Bool {
+        prefixLength == other.prefixLength && address.sharesPrefix(with: other.address, length: prefixLength)
     }
 }

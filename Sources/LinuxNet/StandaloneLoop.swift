@@ -1,74 +1,4 @@
-internal import Glibc
-public import VRRP
-
-/// What one virtual router of a `StandaloneLoop` is made of.
-public struct StandaloneConfiguration: Sendable {
-    /// The interface of the heartbeat.
-    public var interface: String
-    /// The address to send from; nil: the first one of the family that is none of the virtual ones (IPv6: link-local).
-    public var source: IPAddress?
-    /// What the router is configured with.
-    public var parameters: VirtualRouterParameters
-    /// What it puts where while it is Active.
-    public var virtualAddresses: [VirtualAddress]
-    /// The other routers, for unicast; empty: the multicast group.
-    public var peers: [IPAddress]
-    /// Unicast: the least hop limit (TTL) that a packet may come with; 255 proves that it comes from this segment.
-    public var minimumHopLimit: UInt8
-    /// How the addresses are kept and announced.
-    public var upkeep: AddressUpkeep.Settings
-
-    /// Makes one.
-    public init(
-        interface: String, source: IPAddress? = nil, parameters: VirtualRouterParameters,
-        virtualAddresses: [VirtualAddress], peers: [IPAddress] = [], minimumHopLimit: UInt8 = 255,
-        upkeep: AddressUpkeep.Settings = .init()
-    ) {
-        self.interface = interface
-        self.source = source
-        self.parameters = parameters
-        self.virtualAddresses = virtualAddresses
-        self.peers = peers
-        self.minimumHopLimit = minimumHopLimit
-        self.upkeep = upkeep
-    }
-}
-
-/// What a loop has to say: about one virtual router, or about itself.
-public enum StandaloneNotice: Sendable {
-    /// A virtual router reports.
-    case report(StandaloneRouter.Report, VirtualRouterID, interface: String)
-    /// What a virtual router has done so far; at the end, and when it is ordered.
-    case statistics(StandaloneStatistics, VirtualRouterID, interface: String)
-    /// Something that concerns an interface cannot be done; what depends on it waits for the next change of the network.
-    case trouble(SystemCallError, interface: String)
-    /// Real-time priority or locked memory cannot be had; the loop goes on without.
-    case notRealTime(SystemCallError)
-}
-
-/// What a virtual router has done since it was made.
-public struct StandaloneStatistics: Sendable, Equatable {
-    /// Where it stands.
-    public var state: VirtualRouter.StateName
-    /// Advertisements that left; under unicast, one to all peers counts once.
-    public var sent: Int
-    /// Advertisements that were accepted.
-    public var accepted: Int
-    /// Packets that were rejected, by reason.
-    public var rejections: RejectionCounts
-    /// Packets that were dropped because the socket's queue was full; of all routers that share the socket.
-    public var overruns: Int
-}
-
-/// What a loop is told from outside.
-public enum StandaloneOrder: Sendable {
-    /// Hand over, remove the addresses, and end.
-    case stop
-    /// Say what was done so far.
-    case tellStatistics
-    /// Another priority for a virtual router.
-    case priority(Priority, VirtualRouterID)
-}
+internal import VRRP
 
 /// Runs virtual routers: packets and changes of the network in, advertisements and addresses out, all on the thread that
 /// calls `run`. It decides nothing; `StandaloneRouter` does.
@@ -79,8 +9,15 @@ public final class StandaloneLoop {
     private struct Router {
         var core: StandaloneRouter
         var sent = 0
+        var unsent = 0
         let configuration: StandaloneConfiguration
         let segment: Segment
+    }
+
+    /// When a router has something to do, and as what. Kept beside the routers: all are looked at after each event.
+    private struct Due {
+        var deadline: Instant?
+        var isActive = false
     }
 
     private let loop: EventLoop
@@ -91,6 +28,7 @@ public final class StandaloneLoop {
     private var virtualAddresses: Set<IPAddress> = []
     private var segments: [Segment] = []
     private var routers: [Router] = []
+    private var due: [Due] = []
 
     /// Opens what is needed, and starts no router yet. Throws where rights or interfaces are missing.
     public init(
@@ -130,11 +68,13 @@ public final class StandaloneLoop {
                     configuration.parameters, virtualAddresses: unowned, upkeep: configuration.upkeep,
                     peers: configuration.peers),
                 configuration: configuration, segment: segment))
+        due.append(Due())
     }
 
     /// Starts the routers, and returns when they have been stopped. Throws where a socket cannot be opened at the start,
     /// or the event loop fails.
     public func run() throws(SystemCallError) {
+        if !virtualAddresses.isEmpty { try network.checkRights() }
         for segment in segments {
             try segment.look(network, except: [])
             try openSocket(of: segment)
@@ -167,7 +107,7 @@ public final class StandaloneLoop {
     private func tellStatistics() {
         for router in routers {
             let statistics = StandaloneStatistics(
-                state: router.core.state.name, sent: router.sent, accepted: router.core.accepted,
+                state: router.core.state.name, sent: router.sent, unsent: router.unsent, accepted: router.core.accepted,
                 rejections: router.core.counts, overruns: router.segment.overruns)
             let configuration = router.configuration
             notify(
@@ -200,7 +140,11 @@ public final class StandaloneLoop {
             let others = Set(configuration.virtualAddresses.compactMap(\.interface)).subtracting([
                 configuration.interface
             ])
-            if !others.isDisjoint(with: changes.returned) { handle(.interfaceReturned, index) }
+            let places = Set(configuration.virtualAddresses.map { $0.interface ?? configuration.interface })
+            // With another link-layer address, what was announced is wrong.
+            if !others.isDisjoint(with: changes.returned) || !places.isDisjoint(with: changes.readdressed) {
+                handle(.interfaceReturned, index)
+            }
         }
         schedule()
     }
@@ -217,24 +161,30 @@ public final class StandaloneLoop {
                 handle(.packet(packet.content, from: packet.sender), index)
             }
         }
+        // However long a Backup goes on reading before it concludes from silence, who is Active sends in time.
+        fireDue { routers[$0].segment === segment && due[$0].isActive }
         schedule()
     }
 
     private func deadlineReached() {
-        for index in routers.indices {
-            guard let deadline = routers[index].core.deadline, deadline <= ContinuousClock.now else { continue }
+        fireDue { _ in true }
+        schedule()
+    }
+
+    private func fireDue(_ isMeant: (Int) -> Bool) {
+        for index in due.indices {
+            guard let deadline = due[index].deadline, deadline <= ContinuousClock.now, isMeant(index) else { continue }
             handle(.deadlineReached, index)
         }
-        schedule()
     }
 
     /// The next deadline of all. Who is Active must send in time; who listens must not conclude from silence before it has
     /// heard all that waits.
     private func schedule() {
         var next: (deadline: Instant, isActive: Bool)?
-        for router in routers {
-            guard let deadline = router.core.deadline, next.map({ deadline < $0.deadline }) ?? true else { continue }
-            next = (deadline, router.core.state.name == .active)
+        for router in due {
+            guard let deadline = router.deadline, next.map({ deadline < $0.deadline }) ?? true else { continue }
+            next = (deadline, router.isActive)
         }
         loop.patience = next?.isActive == false ? .untilSilent : .oneRound
         loop.deadline = next?.deadline
@@ -243,11 +193,14 @@ public final class StandaloneLoop {
     // MARK: The interface
 
     /// Looks at the interface again, after a change of anything. `wasGone`: it may have been away, and then the socket is in
-    /// no group any more, even where the interface came back with its number.
+    /// no group any more, even where the interface came back with its number. Nor is it, perhaps, where it could not be used
+    /// meanwhile: an MTU too small for IPv6 ends all membership.
     private func refresh(_ segment: Segment, wasGone: Bool = false) {
+        let wasUsable = segment.isUsable
         attempt(segment.interface) { () throws(SystemCallError) in
             let isAnother = try segment.look(network, except: virtualAddresses)
-            guard isAnother || wasGone || segment.descriptor == nil else { return }
+            let isBack = !wasUsable && segment.isUsable
+            guard isAnother || wasGone || isBack || segment.descriptor == nil else { return }
             closeSocket(of: segment)
             try openSocket(of: segment)
         }
@@ -284,6 +237,8 @@ public final class StandaloneLoop {
             let next = events.removeFirst()
             for action in routers[index].core.handle(next, now: .now) { events += execute(action, index) }
         }
+        due[index] = Due(
+            deadline: routers[index].core.deadline, isActive: routers[index].core.state.name == .active)
     }
 
     /// Executes it, and returns what came of it.
@@ -292,12 +247,11 @@ public final class StandaloneLoop {
         switch action {
         case .send(let advertisement):
             let coverage = configuration.parameters.checksumCoverage
-            return [
-                outcome(.send) { () throws(SystemCallError) in
-                    try routers[index].segment.send(advertisement, coverage)
-                    routers[index].sent += 1
-                }
-            ]
+            let result = outcome(.send) { () throws(SystemCallError) in
+                try routers[index].segment.send(advertisement, coverage)
+            }
+            if result == .worked(.send) { routers[index].sent += 1 } else { routers[index].unsent += 1 }
+            return [result]
         case .add(let addresses, let lifetime):
             return addresses.map { address in
                 outcome(.add(address)) { () throws(SystemCallError) in

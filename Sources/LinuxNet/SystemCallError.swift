@@ -39,6 +39,8 @@ public struct SystemCallError: Error, Sendable, Hashable {
         case addAddress(VirtualAddress, interface: String)
         /// Have as a virtual address what is the machine's own.
         case takeAddress(VirtualAddress, interface: String)
+        /// Change the addresses of interfaces at all.
+        case changeAddresses
         /// Remove an address.
         case removeAddress(VirtualAddress, interface: String)
         /// List the addresses of interfaces.
@@ -96,7 +98,7 @@ extension SystemCallError: CustomStringConvertible {
         case .sendAdvertisement, .announce: "a packet filter refuses it (see `nft list ruleset`)"
         case .addAddress(let address, _) where address.address.family == .ipv6 && code == .accessDenied:
             "IPv6 is disabled there; see net.ipv6.conf.*.disable_ipv6"
-        case .addAddress, .removeAddress: "run as root or with CAP_NET_ADMIN"
+        case .addAddress, .removeAddress, .changeAddresses: "run as root or with CAP_NET_ADMIN"
         case .realTimePriority:
             "allow it by CAP_SYS_NICE or LimitRTPRIO; it cannot be had in a user namespace. Without it, a busy machine"
                 + " delays advertisements"
@@ -137,6 +139,7 @@ extension SystemCallError.Attempt: CustomStringConvertible {
         case .removeAddress(let address, let interface): "remove \(address) from \(interface)"
         case .takeAddress(let address, let interface):
             "use \(address) as a virtual address on \(interface)"
+        case .changeAddresses: "change the addresses of the interfaces"
         case .listAddresses: "list the addresses of the interfaces"
         case .findInterface(let name): "look up the interface \(name)"
         case .monitorInterfaces: "watch the interfaces"

@@ -27,13 +27,15 @@ public struct VRRPSocket: ~Copyable {
     /// A timer: when doubtful packets may be read again.
     private let pause: Descriptor
     private var isPaused = false
+    /// Doubtful packets read since the last pause. Not those of one call: a fast reader finds few at a time.
+    private var doubtfulPackets = 0
     private var batch: ReceiveBatch
 
     /// Bytes: some ten thousand advertisements, as the kernel counts them (about 768 bytes each). In a user namespace
     /// net.core.rmem_max may allow less.
     private static let expectedBuffer: Int32 = 8 << 20
     private static let doubtfulBuffer: Int32 = 64 << 10
-    /// Doubtful packets per pause of 100 ms.
+    /// Doubtful packets between two pauses of 100 ms.
     private static let doubtfulLimit = 16
     private static let doubtfulPause = 100_000_000
 
@@ -141,7 +143,8 @@ public struct VRRPSocket: ~Copyable {
             setPaused(false)
         }
         let invalid = try receive(from: doubtful.raw, limit: Self.doubtfulLimit, body)
-        if invalid == Self.doubtfulLimit { setPaused(true) }
+        doubtfulPackets += invalid
+        if doubtfulPackets >= Self.doubtfulLimit { setPaused(true) }
         return invalid
     }
 
@@ -151,6 +154,7 @@ public struct VRRPSocket: ~Copyable {
         event.events = isPaused ? 0 : EPOLLIN.rawValue
         epoll_ctl(poll.raw, EPOLL_CTL_MOD, doubtful.raw, &event)
         if isPaused {
+            doubtfulPackets = 0
             var setting = itimerspec()
             setting.it_value.tv_nsec = Self.doubtfulPause
             timerfd_settime(pause.raw, 0, &setting, nil)

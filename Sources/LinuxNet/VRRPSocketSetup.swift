@@ -16,9 +16,7 @@ struct VRRPSocketSetup {
     /// Opens the socket for one of the two queues.
     func open(_ lane: PacketFilter.Lane, buffer: Int32) throws(SystemCallError) -> Descriptor {
         // Binding to a number that no interface has is no error to the kernel.
-        guard let name = interface.name else {
-            throw SystemCallError(.openVRRPSocket(family, interface: interface.currentName), .noDevice)
-        }
+        let name = try interface.name(for: .openVRRPSocket(family, interface: "interface \(interface.rawValue)"))
         let socket = try Descriptor.socket(
             family.domain, SOCK_RAW, protocol: Self.vrrp, .openVRRPSocket(family, interface: name))
         // From its first moment on it queues packets of protocol 112 from everywhere. Those that came before it is

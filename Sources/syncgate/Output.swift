@@ -5,6 +5,12 @@ import Synchronization
 
 /// Standard output and standard error.
 enum Output {
+    /// Gives standard input, output and error that were closed to /dev/null: whatever is opened next would get their numbers,
+    /// and what is printed.
+    static func fillDescriptors() {
+        for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 { _ = open("/dev/null", O_RDWR) }
+    }
+
     /// One line to standard error.
     static func error(_ text: String) {
         write(text + "\n", to: 2)
@@ -31,11 +37,16 @@ enum Output {
     /// Whether the one who read standard output is gone (`| head -1`): what only prints may end.
     static var isUnread: Bool { hasNoReader.load(ordering: .relaxed) }
 
-    /// Writes it all, whatever the descriptor thinks of it; errors end it, there is nobody to tell.
+    /// Writes it all, whatever the descriptor thinks of it; errors end it, there is nobody to tell. Once a signal has ended
+    /// the work (`StopSignal`), a reader that does not read is not waited for.
     static func write(_ text: String, to descriptor: Int32 = 1) {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
-            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            guard waitUntilWritable(descriptor) else { return }
+            // No more than a pipe that is writable takes without waiting.
+            let count = bytes.prefix(Int(PIPE_BUF)).withUnsafeBytes {
+                Glibc.write(descriptor, $0.baseAddress, $0.count)
+            }
             guard count > 0 else {
                 if count < 0, errno == EINTR { continue }
                 if count < 0, errno == EPIPE, descriptor == 1 { hasNoReader.store(true, ordering: .relaxed) }
@@ -43,6 +54,24 @@ enum Output {
             }
             bytes = bytes.dropFirst(count)
         }
+    }
+
+    private static let isAbandoned = Atomic(false)
+
+    /// False where the work is over, and nobody has read for a second or two since.
+    private static func waitUntilWritable(_ descriptor: Int32) -> Bool {
+        guard !isAbandoned.load(ordering: .relaxed) else { return false }
+        var patience = 2
+        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        while poll(&entry, 1, 1000) <= 0 {
+            guard StopSignal.isReceived else { continue }
+            guard patience > 0 else {
+                isAbandoned.store(true, ordering: .relaxed)
+                return false
+            }
+            patience -= 1
+        }
+        return true
     }
 
     /// A value as JSON, with sorted snake_case keys.

@@ -9,7 +9,8 @@ extension Duration {
             let number = Double(text.dropLast(unit.suffix.count)), number.isFinite, number >= 0,
             number * unit.seconds <= 86_400, text.first?.isNumber == true
         else { return nil }
-        self = .seconds(number * unit.seconds)
+        // To the nanosecond: 40.95 s as a sum of binary fractions is no multiple of 10 ms.
+        self = .nanoseconds(Int64((number * unit.seconds * 1e9).rounded()))
     }
 
     /// As a number of milliseconds.

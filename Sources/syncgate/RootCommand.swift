@@ -23,6 +23,12 @@ struct RootCommand: AsyncParsableCommand {
     )
 
     static func main() async {
+        Output.fillDescriptors()
+        // The runtime takes them from /proc; without, this would look like a wish for help.
+        guard !CommandLine.arguments.isEmpty else {
+            Output.error("syncgate: cannot read the arguments: /proc is not mounted")
+            flushAndExit(2)
+        }
         let arguments = CommandArguments()
         do {
             var command = try parseAsRoot(arguments.parsed)

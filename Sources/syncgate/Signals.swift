@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// Set by SIGINT, SIGTERM and SIGHUP; asked by whoever works.
+/// Set by SIGINT, SIGTERM and SIGHUP (not where `nohup` has it ignored); asked by whoever works.
 enum StopSignal {
     private static let received = Atomic(false)
 
@@ -11,12 +11,19 @@ enum StopSignal {
     /// From now on, the signals end the work in an orderly way.
     static func watch() {
         SignalPipe.open()
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in [SIGINT, SIGTERM, SIGHUP] where signal != SIGHUP || !isIgnored(signal) {
             _ = Glibc.signal(signal) { _ in
                 StopSignal.received.store(true, ordering: .relaxed)
                 SignalPipe.wake()
             }
         }
+    }
+
+    private static func isIgnored(_ signal: Int32) -> Bool {
+        var present = sigaction()
+        guard sigaction(signal, nil, &present) == 0 else { return false }
+        return unsafeBitCast(present.__sigaction_handler.sa_handler, to: Int.self)
+            == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 }
 

@@ -11,9 +11,16 @@ enum Part: String, ExpressibleByArgument, CaseIterable {
 @main
 struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "syncgate-bench",
-        abstract: "Measure SyncGate on real Redis servers, on loopback, beside FAILOVER and the classic 'sleep 10'.",
-        discussion: "Exits with 1 when a target is missed or a run fails.")
+        commandName: "syncgate-bench", abstract: "Measure SyncGate.",
+        discussion: "Exits with 1 when a target is missed or a run fails.",
+        subcommands: [RedisBench.self, VRRPBench.self, VRRPRoutersCommand.self], defaultSubcommand: RedisBench.self)
+}
+
+/// The data: switchovers and lag.
+struct RedisBench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "redis",
+        abstract: "Measure SyncGate on real Redis servers, on loopback, beside FAILOVER and the classic 'sleep 10'.")
 
     @Option(help: "Switchovers by syncgate on 7.0 and 8.2; a fifth of that on the other versions and by FAILOVER.")
     var runs = 50
@@ -49,12 +56,7 @@ struct Bench: AsyncParsableCommand {
         if wants(.throttled) { await throttled.run(into: &report) }
         if wants(.lag) { await LagBench(versions: chosen([.v7_0, .v8_2]), runs: quick ? 2 : 20).run(into: &report) }
         if quick { report.targets.removeAll { $0.limit != "0" } }
-        print(report.tail, terminator: "")
-        if let output {
-            let data = output.hasSuffix(".json") ? try report.json() : Data(report.markdown.utf8)
-            try data.write(to: URL(fileURLWithPath: output))
-        }
-        if !report.isGood { throw ExitCode(1) }
+        try report.finish(output: output)
     }
 
     /// Those of `versions` that were asked for and exist.

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 
 /// Rows of one part.
@@ -41,6 +42,16 @@ struct BenchReport {
         Table(
             title: "Targets", note: "", columns: ["figure", "limit", "measured", ""],
             rows: targets.map { [$0.what, $0.limit, $0.measured, $0.isMet ? "met" : "MISSED"] })
+    }
+
+    /// Prints the end, writes the whole to a file, and fails where a target was missed or a run failed.
+    func finish(output: String?) throws {
+        print(tail, terminator: "")
+        if let output {
+            let data = output.hasSuffix(".json") ? try json() : Data(markdown.utf8)
+            try data.write(to: URL(fileURLWithPath: output))
+        }
+        if !isGood { throw ExitCode(1) }
     }
 
     /// What stands above the tables.

@@ -113,6 +113,8 @@ public final class Keepalived: Sendable {
         return log.split(separator: "\n").filter { line in words.contains { line.contains($0) } }.map(String.init)
     }
 
+    /// The process that was started, and watches the other.
+    public var parentID: Int32 { parent.id }
     /// The process that speaks VRRP: a child of the one that was started.
     public var processID: Int32? {
         Int32(LabTool.text(files.pid).trimmingCharacters(in: .whitespacesAndNewlines))
