@@ -11,6 +11,9 @@ public import VRRP
 /// waited before it concludes that its peer is dead. Handlers read a bounded number of packets per call, and so a flood
 /// delays a deadline by one such batch per descriptor, or, with the patience `untilSilent`, by at most `maximumRounds`.
 ///
+/// A flood of single packets would make a round of each. After 16 rounds within a millisecond the loop therefore rests for
+/// 0.2 ms between rounds, unless a deadline is near: what comes meanwhile is read at once.
+///
 /// Not for sharing: made, used and let go on one thread. Other threads have `stopper` and `Inbox`.
 public final class EventLoop {
     /// How much of what waits is read before a deadline that has passed fires.
@@ -44,6 +47,9 @@ public final class EventLoop {
     private var hasExpired = false
     /// Rounds that the present deadline, which has passed, has been put off for.
     private var rounds = 0
+    /// Rounds in which something was readable, within the millisecond that began then.
+    private var quickRounds = 0
+    private var quickSince = ContinuousClock.now
     /// Room for all that is watched, so that a round leaves nobody out.
     private var events = [epoll_event](repeating: epoll_event(), count: 2)
     /// By registration, not by descriptor: a number that is closed and opened again within a round is another thing.
@@ -90,7 +96,10 @@ public final class EventLoop {
             if due == nil { try arm() }
             let sawReadable = try pollOnce(waits: due == nil)
             // A handler may have moved the deadline.
-            guard let due, deadline == due, !stopper.isStopped else { continue }
+            guard let due, deadline == due, !stopper.isStopped else {
+                if sawReadable { restWhenFlooded() }
+                continue
+            }
             if patience == .untilSilent, sawReadable, rounds < Self.maximumRounds {
                 rounds += 1
             } else {
@@ -120,6 +129,18 @@ public final class EventLoop {
             handler()
         }
         return sawReadable
+    }
+
+    private func restWhenFlooded() {
+        let now = ContinuousClock.now
+        if quickSince.duration(to: now) >= .milliseconds(1) {
+            quickSince = now
+            quickRounds = 0
+        }
+        quickRounds += 1
+        // The kernel may let a thread without real-time priority sleep a little longer.
+        guard quickRounds > 16, deadline.map({ now + .microseconds(300) < $0 }) ?? true else { return }
+        usleep(200)
     }
 
     private func arm() throws(SystemCallError) {

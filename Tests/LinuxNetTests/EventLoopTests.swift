@@ -189,6 +189,26 @@ import Testing
         #expect(deadlines == [rounds, rounds, rounds])
     }
 
+    @Test func `a flood leaves time to others, and deadlines are met all the same`() throws {
+        let loop = try EventLoop()
+        let pipe = Pipe(bytes: 1)
+        var calls = 0
+        var late: [Duration] = []
+        try loop.register(pipe.fd) { calls += 1 }
+        var due = ContinuousClock.now + .milliseconds(1)
+        loop.deadline = due
+        loop.onDeadline = {
+            late.append(due.duration(to: .now))
+            if late.count == 100 { return loop.stop() }
+            due += .milliseconds(1)
+            loop.deadline = due
+        }
+        try loop.run()
+        // At most 16 and 5 per millisecond, and some near each deadline; without a rest, a round takes a microsecond.
+        #expect(calls < 20_000)
+        #expect(late.sorted()[50] < .milliseconds(5))
+    }
+
     @Test func `every descriptor gets its turn before the deadline`() throws {
         let loop = try EventLoop()
         var pipes: [Pipe_] = []

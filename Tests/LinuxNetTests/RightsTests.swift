@@ -4,7 +4,9 @@ import Testing
 import VRRP
 
 /// The same program with fewer rights: this very test process, started again.
-@Suite(.enabled(if: TwoNodes.isAvailable, "\(TwoNodes.whyUnavailable ?? "")"))
+@Suite(
+    .enabled(if: TwoNodes.isAvailable, "\(TwoNodes.whyUnavailable ?? "")"),
+    .enabled(if: Process.canBecomeNobody, "needs a root that can become another user (not that of a user namespace)"))
 struct RightsTests {
     /// Starts the tests of `InsideTests` again by a command line that gives rights away, and returns what they print.
     private func again(_ wrapper: String, _ rights: String, in node: Int, of nodes: TwoNodes) throws -> String {
@@ -128,6 +130,16 @@ enum Process {
         var path = [CChar](repeating: 0, count: 4096)
         let count = readlink("/proc/self/exe", &path, path.count)
         return count > 0 ? String(decoding: path[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self) : nil
+    }
+
+    /// The first user namespace maps all users to themselves; in another one, nobody (65534) does not exist.
+    static var canBecomeNobody: Bool {
+        guard getuid() == 0, let file = fopen("/proc/self/uid_map", "r") else { return false }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 100)
+        fgets(&line, 100, file)
+        let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return text.split(separator: " ").last.flatMap { Int($0.filter(\.isNumber)) } ?? 0 > 65534
     }
 
     static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
