@@ -42,7 +42,8 @@ final class Segment {
 
     /// Takes a router on; before the socket is opened.
     func adopt(_ configuration: StandaloneConfiguration) {
-        virtualRouterIDs.append(configuration.parameters.virtualRouterID)
+        let id = configuration.parameters.virtualRouterID
+        if !virtualRouterIDs.contains(id) { virtualRouterIDs.append(id) }
     }
 
     /// Looks at the interface and its addresses, of which `virtual` are not to be sent from. Returns whether it is
@@ -70,7 +71,8 @@ final class Segment {
 
     /// For the routers.
     var linkState: StandaloneRouter.LinkState {
-        StandaloneRouter.LinkState(isUp: link?.isUsable == true && descriptor != nil, primaryAddress: primaryAddress)
+        StandaloneRouter.LinkState(
+            isUp: link?.isUsable == true && descriptor != nil, primaryAddress: primaryAddress, source: source)
     }
 
     /// The descriptor of the socket; nil while it is not open.

@@ -1,74 +1,4 @@
-internal import Glibc
-public import VRRP
-
-/// What one virtual router of a `StandaloneLoop` is made of.
-public struct StandaloneConfiguration: Sendable {
-    /// The interface of the heartbeat.
-    public var interface: String
-    /// The address to send from; nil: the first one of the family that is none of the virtual ones (IPv6: link-local).
-    public var source: IPAddress?
-    /// What the router is configured with.
-    public var parameters: VirtualRouterParameters
-    /// What it puts where while it is Active.
-    public var virtualAddresses: [VirtualAddress]
-    /// The other routers, for unicast; empty: the multicast group.
-    public var peers: [IPAddress]
-    /// Unicast: the least hop limit (TTL) that a packet may come with; 255 proves that it comes from this segment.
-    public var minimumHopLimit: UInt8
-    /// How the addresses are kept and announced.
-    public var upkeep: AddressUpkeep.Settings
-
-    /// Makes one.
-    public init(
-        interface: String, source: IPAddress? = nil, parameters: VirtualRouterParameters,
-        virtualAddresses: [VirtualAddress], peers: [IPAddress] = [], minimumHopLimit: UInt8 = 255,
-        upkeep: AddressUpkeep.Settings = .init()
-    ) {
-        self.interface = interface
-        self.source = source
-        self.parameters = parameters
-        self.virtualAddresses = virtualAddresses
-        self.peers = peers
-        self.minimumHopLimit = minimumHopLimit
-        self.upkeep = upkeep
-    }
-}
-
-/// What a loop has to say: about one virtual router, or about itself.
-public enum StandaloneNotice: Sendable {
-    /// A virtual router reports.
-    case report(StandaloneRouter.Report, VirtualRouterID, interface: String)
-    /// What a virtual router has done so far; at the end, and when it is ordered.
-    case statistics(StandaloneStatistics, VirtualRouterID, interface: String)
-    /// Something that concerns an interface cannot be done; what depends on it waits for the next change of the network.
-    case trouble(SystemCallError, interface: String)
-    /// Real-time priority or locked memory cannot be had; the loop goes on without.
-    case notRealTime(SystemCallError)
-}
-
-/// What a virtual router has done since it was made.
-public struct StandaloneStatistics: Sendable, Equatable {
-    /// Where it stands.
-    public var state: VirtualRouter.StateName
-    /// Advertisements that left; under unicast, one to all peers counts once.
-    public var sent: Int
-    /// Advertisements that were accepted.
-    public var accepted: Int
-    /// Packets that were rejected, by reason.
-    public var rejections: RejectionCounts
-    /// Packets that were dropped because the socket's queue was full; of all routers that share the socket.
-    public var overruns: Int
-}
-
-/// What a loop is told from outside.
-public enum StandaloneOrder: Sendable {
-    /// Hand over, remove the addresses, and end.
-    case stop
-    /// Say what was done so far.
-    case tellStatistics
-    /// Another priority for a virtual router.
-    case priority(Priority, VirtualRouterID)
-}
+internal import VRRP
 
 /// Runs virtual routers: packets and changes of the network in, advertisements and addresses out, all on the thread that
 /// calls `run`. It decides nothing; `StandaloneRouter` does.
@@ -79,6 +9,7 @@ public final class StandaloneLoop {
     private struct Router {
         var core: StandaloneRouter
         var sent = 0
+        var unsent = 0
         let configuration: StandaloneConfiguration
         let segment: Segment
     }
@@ -171,7 +102,7 @@ public final class StandaloneLoop {
     private func tellStatistics() {
         for router in routers {
             let statistics = StandaloneStatistics(
-                state: router.core.state.name, sent: router.sent, accepted: router.core.accepted,
+                state: router.core.state.name, sent: router.sent, unsent: router.unsent, accepted: router.core.accepted,
                 rejections: router.core.counts, overruns: router.segment.overruns)
             let configuration = router.configuration
             notify(
@@ -225,15 +156,21 @@ public final class StandaloneLoop {
                 handle(.packet(packet.content, from: packet.sender), index)
             }
         }
+        // However long a Backup goes on reading before it concludes from silence, who is Active sends in time.
+        fireDue { routers[$0].segment === segment && due[$0].isActive }
         schedule()
     }
 
     private func deadlineReached() {
+        fireDue { _ in true }
+        schedule()
+    }
+
+    private func fireDue(_ isMeant: (Int) -> Bool) {
         for index in due.indices {
-            guard let deadline = due[index].deadline, deadline <= ContinuousClock.now else { continue }
+            guard let deadline = due[index].deadline, deadline <= ContinuousClock.now, isMeant(index) else { continue }
             handle(.deadlineReached, index)
         }
-        schedule()
     }
 
     /// The next deadline of all. Who is Active must send in time; who listens must not conclude from silence before it has
@@ -304,12 +241,11 @@ public final class StandaloneLoop {
         switch action {
         case .send(let advertisement):
             let coverage = configuration.parameters.checksumCoverage
-            return [
-                outcome(.send) { () throws(SystemCallError) in
-                    try routers[index].segment.send(advertisement, coverage)
-                    routers[index].sent += 1
-                }
-            ]
+            let result = outcome(.send) { () throws(SystemCallError) in
+                try routers[index].segment.send(advertisement, coverage)
+            }
+            if result == .worked(.send) { routers[index].sent += 1 } else { routers[index].unsent += 1 }
+            return [result]
         case .add(let addresses, let lifetime):
             return addresses.map { address in
                 outcome(.add(address)) { () throws(SystemCallError) in

@@ -71,7 +71,8 @@ extension StandaloneRouter.LinkState: CustomStringConvertible {
     /// `is up, with 198.51.100.1`
     public var description: String {
         guard isUp else { return "is down" }
-        return primaryAddress.map { "is up, with \($0)" } ?? "has no address to send from"
+        if let primaryAddress { return "is up, with \(primaryAddress)" }
+        return source.map { "does not have \($0), which is to be sent from" } ?? "has no address to send from"
     }
 }
 

@@ -15,10 +15,14 @@ public struct StandaloneRouter: Sendable, Equatable {
         /// Its first own address of the router's family (IPv6: its link-local one); nil without. Never a virtual address.
         public var primaryAddress: IPAddress?
 
+        /// The address that was configured to be sent from, where one was; `primaryAddress` is then it or nil.
+        public var source: IPAddress?
+
         /// Makes one.
-        public init(isUp: Bool, primaryAddress: IPAddress?) {
+        public init(isUp: Bool, primaryAddress: IPAddress?, source: IPAddress? = nil) {
             self.isUp = isUp
             self.primaryAddress = primaryAddress
+            self.source = source
         }
 
         /// The address to send from; nil where nothing can be sent.

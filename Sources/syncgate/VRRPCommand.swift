@@ -43,8 +43,8 @@ struct VRRPRunCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "A virtual address, such as 198.51.100.100/24; may be repeated. @NAME behind it: on another interface. Those "
-                + "of the first one's family are advertised.",
+            "A virtual address, such as 198.51.100.100/24; may be repeated. 'A dev eth1 label eth1:vip' and A@eth1 put "
+                + "it elsewhere. Those of the first one's family are advertised.",
             valueName: "address"))
     var address: [VirtualAddressArgument]
 
@@ -119,6 +119,9 @@ struct VRRPRunCommand: AsyncParsableCommand {
             // Without, the link-local address would be sent from, and no peer has that in its list.
             throw ValidationError("--peer over IPv6 needs --source: the address that the peers know this router by")
         }
+        if let group = peer.map(\.address).first(where: \.isMulticast) {
+            throw ValidationError("--peer \(group): a group is no router; without --peer the right one is used")
+        }
         guard minHopLimit == 255 || !peer.isEmpty else { throw ValidationError("--min-hop-limit needs --peer") }
         guard addressLifetime.duration >= .seconds(2), addressLifetime.duration.components.attoseconds == 0 else {
             throw ValidationError("--address-lifetime must be whole seconds, at least 2s")
@@ -159,7 +162,7 @@ struct VRRPRunCommand: AsyncParsableCommand {
         thread.stop()
         let failure = thread.join()
         await printer.finish()
-        if let failure { throw ValidationError("\(failure)") }
+        if let failure { throw failure.exit }
     }
 
     private func start(_ configuration: StandaloneConfiguration, _ printer: VRRPPrinter) throws -> StandaloneThread {
@@ -168,22 +171,42 @@ struct VRRPRunCommand: AsyncParsableCommand {
                 [configuration], realTime: realTime ? RealTime.Settings() : nil, onEnd: SignalPipe.wake,
                 notify: printer.take)
         } catch {
-            throw ValidationError("\(error)")
+            throw error.exit
         }
     }
 }
 
-/// A virtual address as an argument: `198.51.100.100/24`, `2001:db8::100`, `198.51.100.100/24@eth1`.
+extension SystemCallError {
+    /// Says it on standard error, and is what the command ends with.
+    var exit: ExitCode {
+        Output.error("syncgate: \(self)")
+        return ExitCode(2)
+    }
+}
+
+/// A virtual address as an argument: `198.51.100.100/24`, `2001:db8::100`, `198.51.100.100/24@eth1`, or as in
+/// keepalived `198.51.100.100/24 dev eth1 label eth1:vip`.
 struct VirtualAddressArgument: ExpressibleByArgument {
     var value: VirtualAddress
 
     init?(argument: String) {
-        let parts = argument.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
-        guard var value = VirtualAddress(String(parts[0])) else { return nil }
-        if parts.count == 2 {
-            guard (1...15).contains(parts[1].utf8.count) else { return nil }
-            value.interface = String(parts[1])
+        var words = argument.split(whereSeparator: \.isWhitespace).map(String.init)
+        guard let first = words.first else { return nil }
+        words.removeFirst()
+        let parts = first.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        // A prefix length of 0 would add a default route.
+        guard var value = VirtualAddress(parts[0]), value.prefixLength > 0 else { return nil }
+        if parts.count == 2 { words = ["dev", parts[1]] + words }
+        while words.count >= 2 {
+            guard (1...15).contains(words[1].utf8.count) else { return nil }
+            switch words[0] {
+            case "dev" where value.interface == nil: value.interface = words[1]
+            case "label" where value.label == nil && value.address.family == .ipv4: value.label = words[1]
+            default: return nil
+            }
+            words.removeFirst(2)
         }
+        guard words.isEmpty else { return nil }
         self.value = value
     }
 }

@@ -50,6 +50,7 @@ struct VRRPLine: Encodable {
     struct Statistics: Encodable {
         let state: String
         let sent: Int
+        let unsent: Int
         let accepted: Int
         let rejected: [String: Int]
         let overruns: Int
@@ -79,11 +80,11 @@ struct VRRPLine: Encodable {
             self.interface = interface
             let rejected = numbers.rejections.filter { $0.count > 0 }.map { ($0.kind.code, $0.count) }
             statistics = Statistics(
-                state: "\(numbers.state)", sent: numbers.sent, accepted: numbers.accepted,
+                state: "\(numbers.state)", sent: numbers.sent, unsent: numbers.unsent, accepted: numbers.accepted,
                 rejected: Dictionary(uniqueKeysWithValues: rejected), overruns: numbers.overruns)
             let reasons = rejected.map { " (\($0.0) \($0.1))" }.joined()
             detail =
-                "\(numbers.state); sent \(numbers.sent), accepted \(numbers.accepted), "
+                "\(numbers.state); sent \(numbers.sent), not sent \(numbers.unsent), accepted \(numbers.accepted), "
                 + "rejected \(numbers.rejections.total)\(reasons), dropped \(numbers.overruns)"
         case .trouble(let error, let interface):
             (event, self.interface, detail) = ("trouble", interface, "\(error)")

@@ -29,7 +29,7 @@ struct VRRPWatchCommand: AsyncParsableCommand {
         StopSignal.watch()
         let survey: SegmentWatch
         do throws(SystemCallError) { survey = try SegmentWatch(interface: interface) } catch {
-            throw ValidationError("\(error)")
+            throw error.exit
         }
         let start = ContinuousClock.now
         let end = limit.map { start + $0.duration }
@@ -42,7 +42,7 @@ struct VRRPWatchCommand: AsyncParsableCommand {
             show(survey.snapshot)
         }
         survey.stop()
-        if let failure = survey.join() { throw ValidationError("\(failure)") }
+        if let failure = survey.join() { throw failure.exit }
     }
 
     private func show(_ survey: SegmentSurvey) {

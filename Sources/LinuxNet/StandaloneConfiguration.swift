@@ -1,0 +1,72 @@
+public import VRRP
+
+/// What one virtual router of a `StandaloneLoop` is made of.
+public struct StandaloneConfiguration: Sendable {
+    /// The interface of the heartbeat.
+    public var interface: String
+    /// The address to send from; nil: the first one of the family that is none of the virtual ones (IPv6: link-local).
+    public var source: IPAddress?
+    /// What the router is configured with.
+    public var parameters: VirtualRouterParameters
+    /// What it puts where while it is Active.
+    public var virtualAddresses: [VirtualAddress]
+    /// The other routers, for unicast; empty: the multicast group.
+    public var peers: [IPAddress]
+    /// Unicast: the least hop limit (TTL) that a packet may come with; 255 proves that it comes from this segment.
+    public var minimumHopLimit: UInt8
+    /// How the addresses are kept and announced.
+    public var upkeep: AddressUpkeep.Settings
+
+    /// Makes one.
+    public init(
+        interface: String, source: IPAddress? = nil, parameters: VirtualRouterParameters,
+        virtualAddresses: [VirtualAddress], peers: [IPAddress] = [], minimumHopLimit: UInt8 = 255,
+        upkeep: AddressUpkeep.Settings = .init()
+    ) {
+        self.interface = interface
+        self.source = source
+        self.parameters = parameters
+        self.virtualAddresses = virtualAddresses
+        self.peers = peers
+        self.minimumHopLimit = minimumHopLimit
+        self.upkeep = upkeep
+    }
+}
+
+/// What a loop has to say: about one virtual router, or about itself.
+public enum StandaloneNotice: Sendable {
+    /// A virtual router reports.
+    case report(StandaloneRouter.Report, VirtualRouterID, interface: String)
+    /// What a virtual router has done so far; at the end, and when it is ordered.
+    case statistics(StandaloneStatistics, VirtualRouterID, interface: String)
+    /// Something that concerns an interface cannot be done; what depends on it waits for the next change of the network.
+    case trouble(SystemCallError, interface: String)
+    /// Real-time priority or locked memory cannot be had; the loop goes on without.
+    case notRealTime(SystemCallError)
+}
+
+/// What a virtual router has done since it was made.
+public struct StandaloneStatistics: Sendable, Equatable {
+    /// Where it stands.
+    public var state: VirtualRouter.StateName
+    /// Advertisements that left; under unicast, one to all peers counts once.
+    public var sent: Int
+    /// Advertisements that could not be sent.
+    public var unsent: Int
+    /// Advertisements that were accepted.
+    public var accepted: Int
+    /// Packets that were rejected, by reason.
+    public var rejections: RejectionCounts
+    /// Packets that were dropped because the socket's queue was full; of all routers that share the socket.
+    public var overruns: Int
+}
+
+/// What a loop is told from outside.
+public enum StandaloneOrder: Sendable {
+    /// Hand over, remove the addresses, and end.
+    case stop
+    /// Say what was done so far.
+    case tellStatistics
+    /// Another priority for a virtual router.
+    case priority(Priority, VirtualRouterID)
+}
