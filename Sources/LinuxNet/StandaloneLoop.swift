@@ -14,12 +14,6 @@ public final class StandaloneLoop {
         let segment: Segment
     }
 
-    /// When a router has something to do, and as what. Kept beside the routers: all are looked at after each event.
-    private struct Due {
-        var deadline: Instant?
-        var isActive = false
-    }
-
     private let loop: EventLoop
     private let network: Network
     private let orders: Inbox<StandaloneOrder>
@@ -28,7 +22,8 @@ public final class StandaloneLoop {
     private var virtualAddresses: Set<IPAddress> = []
     private var segments: [Segment] = []
     private var routers: [Router] = []
-    private var due: [Due] = []
+    /// When each router has something to do, and as what. Beside them, as all are looked at after each event.
+    private var due: [(deadline: Instant?, isActive: Bool)] = []
 
     /// Opens what is needed, and starts no router yet. Throws where rights or interfaces are missing.
     public init(
@@ -68,7 +63,7 @@ public final class StandaloneLoop {
                     configuration.parameters, virtualAddresses: unowned, upkeep: configuration.upkeep,
                     peers: configuration.peers),
                 configuration: configuration, segment: segment))
-        due.append(Due())
+        due.append((nil, false))
     }
 
     /// Starts the routers, and returns when they have been stopped. Throws where a socket cannot be opened at the start,
@@ -237,8 +232,7 @@ public final class StandaloneLoop {
             let next = events.removeFirst()
             for action in routers[index].core.handle(next, now: .now) { events += execute(action, index) }
         }
-        due[index] = Due(
-            deadline: routers[index].core.deadline, isActive: routers[index].core.state.name == .active)
+        due[index] = (routers[index].core.deadline, routers[index].core.state.name == .active)
     }
 
     /// Executes it, and returns what came of it.

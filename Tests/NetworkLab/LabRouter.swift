@@ -22,6 +22,9 @@ public struct SegmentPlan: Sendable {
     public var isUnicast = false
     /// Unicast: the leaves that have a router; nil for all.
     public var routers: [Int]?
+    /// Unicast over IPv6: keepalived 2.2 sends with the kernel's hop limit of 64. Either it is told to use 255, or we are
+    /// told to put up with 64.
+    public var toleratesHopLimit64 = false
     /// SCHED_RR for both makes.
     public var isRealTime = false
 
@@ -66,6 +69,7 @@ public final class LabRouter: Sendable {
                 "\(plan.interval.components.seconds * 1000 + Int64(plan.interval / .milliseconds(1)) % 1000)ms"
             (settings.addresses, settings.password, settings.peers) = (plan.addresses, plan.password, peers)
             (settings.priority, settings.preempts, settings.isRealTime) = (priority, preempts, plan.isRealTime)
+            if plan.toleratesHopLimit64 { settings.more += ["--min-hop-limit", "64"] }
             process = .syncgate(try await SyncgateRouter(lab, on: leaf, settings))
         case .keepalived:
             var instance = Keepalived.Instance()
@@ -73,8 +77,7 @@ public final class LabRouter: Sendable {
             instance.interval = "\(plan.interval / .seconds(1))"
             (instance.addresses, instance.password, instance.peers) = (plan.addresses, plan.password, peers)
             (instance.priority, instance.preempts) = (priority, preempts)
-            // Over IPv6 it would send to peers with the kernel's hop limit of 64, unless it is told otherwise.
-            if plan.isUnicast, plan.isIPv6 { instance.more.append("unicast_ttl 255") }
+            if plan.isUnicast, plan.isIPv6, !plan.toleratesHopLimit64 { instance.more.append("unicast_ttl 255") }
             let global = plan.isRealTime ? ["vrrp_rt_priority 50"] : []
             process = .keepalived(try await Keepalived(lab, on: leaf, [instance], global: global))
         }

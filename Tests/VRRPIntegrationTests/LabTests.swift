@@ -3,6 +3,15 @@ import NetworkLab
 import RedisLab
 import Testing
 
+/// Skipped tests are easily overlooked: on CI there is a lab.
+@Suite struct LabAvailabilityTests {
+    @Test func `CI has a lab, and keepalived`() {
+        guard ProcessInfo.processInfo.environment["CI"] == "true" else { return }
+        #expect(NetworkLab.whyUnavailable == nil)
+        #expect(Keepalived.whyUnavailable == nil)
+    }
+}
+
 /// The lab itself, without SyncGate: what it builds, how its wires are cut, and keepalived against keepalived.
 @Suite(.serialized, .enabled(if: NetworkLab.isAvailable, Comment(rawValue: NetworkLab.whyUnavailable ?? "")))
 struct LabTests {
