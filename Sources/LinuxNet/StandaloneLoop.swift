@@ -132,6 +132,8 @@ public final class StandaloneLoop {
                     handle(.removed(address), index)
                 }
             }
+            // Most changes are renewals, our own: they concern no interface.
+            guard !changes.returned.isEmpty || !changes.readdressed.isEmpty else { continue }
             let others = Set(configuration.virtualAddresses.compactMap(\.interface)).subtracting([
                 configuration.interface
             ])

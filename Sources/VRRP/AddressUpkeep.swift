@@ -130,7 +130,11 @@ public struct AddressUpkeep: Sendable, Equatable {
     /// When `deadlineReached` is due; nil in `standby`.
     public var deadline: Instant? {
         guard case .active(let schedule) = state else { return nil }
-        return [schedule.extra?.next, schedule.refresh].compactMap { $0 }.reduce(schedule.renewal, min)
+        // Asked after every event of every router: no array.
+        var first = schedule.renewal
+        if let extra = schedule.extra { first = min(first, extra.next) }
+        if let refresh = schedule.refresh { first = min(first, refresh) }
+        return first
     }
 
     /// Takes an event and returns what to do. Events that mean nothing in a state return nothing and change nothing.
