@@ -96,7 +96,8 @@ struct FloodBench {
             let ids = try routers.map { try $0.processID.orThrow("no process") }
             let states = routers.map(\.states.count)
             let capture = try await PacketCapture(lab, filter: "ip proto 112 and not src host \(lab[3].ipv4)")
-            let floods = try await start(attack, lab, plan)
+            let floods = try await HostileFlood.onPair(
+                attack.kinds, version: attack.version, isUnicast: attack.isUnicast, in: lab, plan)
             // The first packets make buffers grow to what they need.
             try await Task.sleep(for: .seconds(1))
             let before = try ids.map { try ProcessUse(of: [$0]) }
@@ -114,21 +115,5 @@ struct FloodBench {
                 memory: zip(before, after).map { ($0.residentKiB, $1.residentKiB) },
                 shares: zip(before, after).map { $1.share(since: $0) })
         }
-    }
-
-    private func start(_ attack: Attack, _ lab: NetworkLab, _ plan: SegmentPlan) async throws -> [HostileFlood] {
-        var target = HostileFlood.Target()
-        target.version = attack.version
-        target.wireInterval = attack.version == 2 ? 1 : 10
-        target.password = plan.password
-        let victims: [[UInt8]] = attack.isUnicast ? [[198, 51, 100, 1], [198, 51, 100, 2]] : [[224, 0, 0, 18]]
-        var floods: [HostileFlood] = []
-        for victim in victims {
-            target.destination = victim
-            floods.append(
-                try await HostileFlood(
-                    lab, from: lab[3], kinds: attack.kinds, at: target, packetsPerSecond: 100_000 / victims.count))
-        }
-        return floods
     }
 }

@@ -166,3 +166,25 @@ public final class HostileFlood: Sendable {
         return ~UInt16(sum)
     }
 }
+
+extension HostileFlood {
+    /// Floods the routers on leaves 1 and 2 from leaf 3, with 100,000 packets a second in all: by the group, or each of them
+    /// by unicast.
+    public static func onPair(
+        _ kinds: [Kind], version: UInt8, isUnicast: Bool, in lab: NetworkLab, _ plan: SegmentPlan
+    ) async throws -> [HostileFlood] {
+        var target = Target()
+        target.version = version
+        target.wireInterval = version == 2 ? 1 : 10
+        target.password = plan.password
+        let victims: [[UInt8]] = isUnicast ? [[198, 51, 100, 1], [198, 51, 100, 2]] : [[224, 0, 0, 18]]
+        var floods: [HostileFlood] = []
+        for victim in victims {
+            target.destination = victim
+            floods.append(
+                try await HostileFlood(
+                    lab, from: lab[3], kinds: kinds, at: target, packetsPerSecond: 100_000 / victims.count))
+        }
+        return floods
+    }
+}

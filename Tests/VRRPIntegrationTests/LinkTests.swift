@@ -128,7 +128,8 @@ struct LinkTests {
             let second = try await LabRouter(.syncgate, lab, on: lab[2], plan, priority: 100)
             try await first.wait(for: "active")
             let capture = try await PacketCapture(lab, filter: "ip proto 112 and not src host \(lab[3].ipv4)")
-            let floods = try await attacks(attack, lab, plan)
+            let floods = try await HostileFlood.onPair(
+                attack.kinds, version: attack.version, isUnicast: attack.isUnicast, in: lab, plan)
             try await waitUntil("advertisements: \(first.log) \(second.log)", within: .seconds(15)) {
                 try Heartbeats(capture.packets()).packets.count >= (attack.version == 2 ? 4 : 25)
             }
@@ -140,22 +141,6 @@ struct LinkTests {
             #expect([first.states, second.states] == [["backup", "active"], ["backup"]])
             #expect(attack.reasons.allSatisfy { reason in second.complaints.contains { $0.contains(reason) } })
         }
-    }
-
-    private func attacks(_ attack: Attack, _ lab: NetworkLab, _ plan: SegmentPlan) async throws -> [HostileFlood] {
-        var target = HostileFlood.Target()
-        target.version = attack.version
-        target.wireInterval = attack.version == 2 ? 1 : 10
-        target.password = plan.password
-        let victims: [[UInt8]] = attack.isUnicast ? [[198, 51, 100, 1], [198, 51, 100, 2]] : [[224, 0, 0, 18]]
-        var floods: [HostileFlood] = []
-        for victim in victims {
-            target.destination = victim
-            floods.append(
-                try await HostileFlood(
-                    lab, from: lab[3], kinds: attack.kinds, at: target, packetsPerSecond: 100_000 / victims.count))
-        }
-        return floods
     }
 
     /// Two of ours, version 3 at 100 ms; the first is Active and holds the address.
