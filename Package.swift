@@ -16,8 +16,11 @@ let package = Package(
     products: [.executable(name: "syncgate", targets: ["syncgate"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
     targets: [
         .systemLibrary(name: "CHiredis", path: "CHiredis"),
@@ -32,11 +35,23 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(name: "Failover", dependencies: ["Replication", "VRRP"], swiftSettings: settings),
+        .target(
+            name: "FailoverSimulation", dependencies: ["Failover", "Replication", "VRRP"], swiftSettings: settings),
         .target(name: "Operations", dependencies: ["RedisClient", "Replication"], swiftSettings: settings),
+        .target(
+            name: "Daemon",
+            dependencies: [
+                "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", nio, nioPosix,
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "TOMLKit", package: "TOMLKit"),
+            ],
+            swiftSettings: settings),
         .executableTarget(
             name: "syncgate",
             dependencies: [
-                "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP",
+                "Daemon", "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -68,6 +83,20 @@ let package = Package(
         .testTarget(
             name: "VRRPIntegrationTests", dependencies: ["LinuxNet", "NetworkLab", "RedisLab", "VRRP"],
             swiftSettings: settings),
+        .testTarget(name: "FailoverTests", dependencies: ["Failover", "Replication", "VRRP"], swiftSettings: settings),
+        .testTarget(
+            name: "FailoverSimulationTests", dependencies: ["Failover", "FailoverSimulation", "Replication", "VRRP"],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "syncgate-simulation", dependencies: ["FailoverSimulation"], path: "Tests/Simulation",
+            swiftSettings: settings),
+        .testTarget(
+            name: "DaemonTests",
+            dependencies: ["Daemon", "Failover", "NetworkLab", "RedisClient", "RedisLab", "Replication", "VRRP"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "FailoverIntegrationTests",
+            dependencies: ["NetworkLab", "RedisClient", "RedisLab", "VRRP"], swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )

@@ -1,5 +1,5 @@
 import RedisClient
-import Replication
+public import Replication
 
 /// One demotion on real servers: makes the local server follow the peer, if that discards nothing.
 ///

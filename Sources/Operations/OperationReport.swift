@@ -1,16 +1,6 @@
 public import Replication
 import Synchronization
 
-/// One thing that was done, or seen.
-public struct Step: Sendable, Equatable {
-    /// From the start of the command.
-    public var at: Duration
-    /// A stable word, e.g. `fenced`.
-    public var step: String
-    /// A sentence for the operator.
-    public var detail: String
-}
-
 /// What a promotion or demotion came to: everything that the command prints.
 public struct OperationReport: Sendable, Equatable {
     /// How it ended.

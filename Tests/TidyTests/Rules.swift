@@ -16,8 +16,12 @@ let importable: [String: Set<String>] = [
     "FailoverSimulation": ["Failover", "VRRP", "Replication"],
     "RedisClient": ["Replication", "CHiredis", "NIOCore", "NIOPosix", "NIOSSL", "Glibc"],
     "Operations": ["RedisClient", "Replication", "Glibc"],
+    "Daemon": [
+        "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "NIOCore", "NIOPosix", "Logging",
+        "Subprocess", "TOMLKit", "Glibc", "FoundationEssentials",
+    ],
     "syncgate": [
-        "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "ArgumentParser", "FoundationEssentials",
+        "Daemon", "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "ArgumentParser", "FoundationEssentials",
         "Glibc", "Dispatch",
     ],
 ]

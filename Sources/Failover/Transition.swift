@@ -1,0 +1,102 @@
+public import Replication
+public import VRRP
+
+/// One change of the coordinator's state, with all that led to it: an entry of the history.
+public struct Transition: Sendable, Equatable {
+    /// Ascending; amended by later entries of the same number.
+    public var number: Int
+    /// The state before.
+    public var from: CoordinatorState
+    /// The state after.
+    public var to: CoordinatorState
+    /// A stable word, e.g. `redis_down`, `elected`, `switchover`.
+    public var cause: String
+    /// One sentence: why, with the evidence.
+    public var reason: String
+    /// Where the election stands after it.
+    public var vrrp: VirtualRouter.StateName
+    /// What it lost, where it promoted or followed; nil where nothing can have been lost.
+    public var loss: Loss?
+    /// From the fence to the promotion; nil without a fence.
+    public var writeGap: Duration?
+    /// Both positions at the gate.
+    public var evidence: Evidence?
+    /// When it began: what the times of the steps count from.
+    public var startedAt: Instant
+    /// The timeline, in order.
+    public var steps: [Step]
+}
+
+/// Why a node takes no part in the election. Each has a way back, by itself.
+public enum Fault: Sendable, Equatable {
+    /// The local Redis is down. Back when it answers and has loaded.
+    case redisDown(String)
+    /// The local Redis is loading its data set. Back when it has.
+    case redisLoading
+    /// The local Redis cannot be used: the reason. Back when it can.
+    case redisUnusable(String)
+    /// The interface is down, or has no address. Back when it has one.
+    case interfaceDown
+    /// None of the witnesses answers: this node is cut off. Back when one does.
+    case witnessUnreachable
+    /// Both nodes have data that have nothing to do with each other. Back when the operator has decided
+    /// (`syncgate promote --force` on the one that shall be kept).
+    case unrelatedDataSets(String)
+    /// It was elected, and the gate refused. Tries again after a while.
+    case notPromotable(code: String, reason: String)
+
+    /// A stable word for programs.
+    public var code: String {
+        switch self {
+        case .redisDown: "redis_down"
+        case .redisLoading: "redis_loading"
+        case .redisUnusable: "redis_unusable"
+        case .interfaceDown: "interface_down"
+        case .witnessUnreachable: "witness_unreachable"
+        case .unrelatedDataSets: "unrelated_data_sets"
+        case .notPromotable: "not_promotable"
+        }
+    }
+}
+
+/// Which of the operator's programs is to be run.
+public enum Hook: String, Sendable, Hashable, CaseIterable {
+    /// This node serves now: it has the role and the addresses.
+    case promote = "on_promote"
+    /// This node does not serve any more, or joined as the standby.
+    case demote = "on_demote"
+    /// This node is in a fault state.
+    case fault = "on_fault"
+    /// The daemon stops.
+    case stop = "on_stop"
+}
+
+/// What the operator asks for through the control socket.
+public enum OperatorOrder: String, Sendable, Hashable, CaseIterable {
+    /// Hand over to the other node, from whichever side.
+    case switchover
+    /// Watch and report, and move nothing.
+    case pause
+    /// Go on.
+    case resume
+}
+
+/// The answer to an order, once it is carried out or refused.
+public struct OrderAnswer: Sendable, Equatable {
+    /// Whether it was carried out.
+    public var isDone: Bool
+    /// One sentence.
+    public var text: String
+    /// What it lost.
+    public var loss: Loss
+    /// From the fence to the promotion; nil without a fence.
+    public var writeGap: Duration?
+
+    /// Makes one.
+    public init(isDone: Bool, text: String, loss: Loss = .none, writeGap: Duration? = nil) {
+        self.isDone = isDone
+        self.text = text
+        self.loss = loss
+        self.writeGap = writeGap
+    }
+}
