@@ -35,7 +35,7 @@ extension Coordinator {
         return Survey(
             local: own, peer: peer.info, localFollowsPeer: localFollowsPeer && local.isMaster != true,
             peerFollowsLocal: peerFollowsLocal, peerServes: activeHeardAt != nil || presence?.state == .serving,
-            peerEpoch: presence?.epoch, memory: memory, hasWaited: hasWaited && isUnreachable)
+            presence: presence, memory: memory, hasWaited: hasWaited && isUnreachable)
     }
 
     /// What the gate need not ask the master, for one that is dead or has been silent for so long that it and its daemon
@@ -112,6 +112,8 @@ extension Coordinator {
     mutating func leave() {
         guard isJoined else { return }
         isJoined = false
+        // As it will be when this is carried out.
+        vrrp = .initialize
         output.append(.leave)
     }
 
@@ -122,7 +124,8 @@ extension Coordinator {
         let wanted: Int
         if peerFollowsLocal, peer.info?.masterLink?.isUp == true {
             wanted = 1
-        } else if peer.reading == .dead || configuration.policy.hasWitnesses && isWitnessReachable == true || minReplicas == nil
+        } else if peer.reading == .dead || configuration.policy.hasWitnesses && isWitnessReachable == true
+            || minReplicas == nil
         {
             wanted = 0
         } else {

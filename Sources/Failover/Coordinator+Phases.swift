@@ -36,10 +36,12 @@ extension Coordinator {
         if local.isDown(after: downAfter, now) {
             return .redisDown(
                 local.reading == .dead
-                    ? "its process is gone, and its port refuses connections" : "no answer for \(downAfter.milliseconds) ms")
+                    ? "its process is gone, and its port refuses connections"
+                    : "no answer for \(downAfter.milliseconds) ms")
         }
         if case .serving(let runID?) = phase, let present = local.last?.info.server?.runID, present != runID {
-            return .redisDown("it was restarted behind our back: run_id \(present.prefix(8))… instead of \(runID.prefix(8))…")
+            return .redisDown(
+                "it was restarted behind our back: run_id \(present.prefix(8))… instead of \(runID.prefix(8))…")
         }
         switch (phase, local.reading) {
         case (.serving, .unusable), (.handingOver, .unusable), (.starting, .observed), (.gating, .observed): return nil
@@ -132,7 +134,7 @@ extension Coordinator {
     private mutating func lookStandbyMaster(_ now: Instant) {
         if let resignedAt, now - resignedAt < Self.takeOverPatience {
             self.resignedAt = nil
-            return output.append(.takeOver)
+            if promotedAt != nil || !isOutdone { return output.append(.takeOver) }
         }
         if let promotedAt, now - promotedAt < Self.takeOverPatience { return }
         guard peerServes(now), peer.isMaster == true, !local.isOutdated else { return }
@@ -151,8 +153,19 @@ extension Coordinator {
         }
     }
 
+    /// Whether the peer's Redis, by what both say of their histories, went further than the local one.
+    private var isOutdone: Bool {
+        guard let survey = survey(hasWaited: true), survey.local.identity != nil, case .follow = survey.verdict else {
+            return false
+        }
+        return true
+    }
+
     private mutating func elected(_ now: Instant) {
         guard local.info != nil, !local.isOutdated || local.isMaster == true else { return }
+        // Just promoted, or handed over to: what was read of the peer before that says nothing.
+        let isDecided = if case .handedOver = vrrpCause { true } else { promotedAt != nil }
+        if local.isMaster == true, isDecided { return serve(vrrpCause.code, "\(vrrpCause)", now) }
         guard let survey = survey(hasWaited: true) else { return }
         if local.isMaster == false, localFollowsPeer {
             return promote(.elected(vrrpCause), knownMaster: knownMaster(now), now)
@@ -174,7 +187,8 @@ extension Coordinator {
         switch outcome.result {
         case .done:
             if vrrp == .active { return serve(gating.code, gating.reason, now) }
-            enter(.standby(retryAfter: nil), gating.code, "\(gating.reason); promoted before the addresses are here", now)
+            enter(
+                .standby(retryAfter: nil), gating.code, "\(gating.reason); promoted before the addresses are here", now)
         case .refused(let code, let reason): refused(gating, code, reason, now)
         case .failed(let reason): refused(gating, "failed", reason, now)
         }

@@ -1,4 +1,3 @@
-public import Replication
 public import VRRP
 
 /// One node of a pair: the election, the virtual addresses and the Redis roles in one machine without IO. Composes
