@@ -10,8 +10,8 @@ extension Coordinator {
         case .stop: isStopping = phase != .stopped
         case .link(let isUsable): isLinkUsable = isUsable
         case .election(let name, let cause): (vrrp, vrrpCause) = (name, cause)
-        case .heard(let isResigning):
-            if isResigning { (resignedAt, activeHeardAt) = (now, nil) } else { activeHeardAt = now }
+        case .heard(.resigning): (resignedAt, activeHeardAt, heardPriority) = (now, nil, nil)
+        case .heard(let priority): (activeHeardAt, heardPriority) = (now, priority)
         case .local(let reading): take(local: reading, now)
         case .peer(let reading): take(peer: reading, now)
         case .peerDaemon(let presence):
