@@ -58,7 +58,7 @@ struct ControlDesk: Sendable {
         var report = report
         for router in wanted {
             let reply = Reply<NodeStatus>()
-            inbox.post(.look(router: router.index) { reply.give($0.status(now: .now)) })
+            inbox.post(.look(router: router.index) { reply.give($0.node.status(now: .now)) })
             guard let status = await reply.value(within: Self.lookLimit) else {
                 return .failure("no_answer", "the heartbeat's thread does not answer")
             }

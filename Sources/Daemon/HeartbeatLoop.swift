@@ -5,16 +5,23 @@ import Synchronization
 import VRRP
 
 /// What the heartbeat's loop is told by other threads.
-typealias NodeInbox = Inbox<RouterMessage<Node>>
+typealias NodeInbox = Inbox<RouterMessage<NodeCore>>
 
-extension Node: RouterCore {
-    /// As the core of a `RouterLoop`.
-    public static func networkAction(of action: Action) -> StandaloneRouter.Action? {
+/// A node as the core of a `RouterLoop`.
+struct NodeCore: RouterCore {
+    var node: Node
+
+    static var start: Node.Event { .start }
+    static var deadlineReached: Node.Event { .deadlineReached }
+    static func network(_ event: StandaloneRouter.Event) -> Node.Event { .network(event) }
+    static func networkAction(of action: Node.Action) -> StandaloneRouter.Action? {
         if case .network(let action) = action { action } else { nil }
     }
 
-    /// The election and the addresses.
-    public var election: StandaloneRouter { router }
+    var deadline: Instant? { node.deadline }
+    var isActive: Bool { node.isActive }
+    var election: StandaloneRouter { node.router }
+    mutating func handle(_ event: Node.Event, now: Instant) -> [Node.Action] { node.handle(event, now: now) }
 }
 
 /// The heartbeat's thread, with the nodes of all virtual routers on it.
@@ -41,7 +48,7 @@ final class HeartbeatLoop: Sendable {
                 let clients = ClientConnections(routers)
                 var running = nodes.count
                 let loop = try RouterLoop(configurations.map(\.standalone), inbox: inbox) { index, _ in
-                    nodes[index]
+                    NodeCore(node: nodes[index])
                 } perform: { action, index in
                     switch action {
                     case .resetConnections(let addresses): clients.reset(addresses, index)

@@ -36,21 +36,24 @@ public final class LogLines: Sendable {
     private let capacity: Int
     private let thread: JobThread
     private let backlog = Mutex(Backlog())
+    private let threshold: Mutex<Logger.Level>
 
     /// Starts the thread. `capacity`: how many lines may wait.
-    public init(_ format: Format, descriptor: Int32 = 2, capacity: Int = 5000) throws(SystemCallError) {
+    public init(
+        _ format: Format, level: Logger.Level, descriptor: Int32 = 2, capacity: Int = 5000
+    ) throws(SystemCallError) {
         self.format = format
+        threshold = Mutex(level)
         self.descriptor = descriptor
         self.capacity = capacity
         thread = try JobThread("log")
     }
 
     /// A logger that writes here. Metadata `virtual_router` and `code` become parts of the line.
-    public func logger(level: Logger.Level) -> Logger {
-        var logger = Logger(label: "syncgate") { _ in LogSink(lines: self) }
-        logger.logLevel = level
-        return logger
-    }
+    public func logger() -> Logger { Logger(label: "syncgate") { _ in LogSink(lines: self) } }
+
+    /// From now on, what is less important is left out, of all loggers.
+    public func setLevel(_ level: Logger.Level) { threshold.withLock { $0 = level } }
 
     /// Whether standard error is the journal's: it is the very stream that JOURNAL_STREAM names.
     public static var isJournal: Bool {
@@ -61,6 +64,7 @@ public final class LogLines: Sendable {
     }
 
     func take(_ line: Line) {
+        guard line.level >= threshold.withLock({ $0 }) else { return }
         let hasRoom = backlog.withLock { backlog in
             guard backlog.waiting < capacity else {
                 backlog.dropped += 1
@@ -151,7 +155,8 @@ extension Logger.Level {
 private struct LogSink: LogHandler {
     let lines: LogLines
     var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.info
+    /// What is written is decided by `LogLines`, for all loggers at once.
+    var logLevel = Logger.Level.trace
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }

@@ -1,6 +1,6 @@
-import Failover
+package import Failover
 import LinuxNet
-import Logging
+package import Logging
 import Synchronization
 import VRRP
 
@@ -50,7 +50,9 @@ final class RouterShell: Sendable {
         if let complaint = history.complaint { logger.warning("\(complaint)", code: "history") }
         file = Mutex(history)
         hooks = try HookQueue(logger: logger)
-        redis = RedisSide(configuration, stateDirectory: stateFolder) { event in
+        redis = RedisSide(configuration, stateDirectory: stateFolder) { level, code, text in
+            logger.log(level: level.loggerLevel, "\(text)", code: code)
+        } post: { event in
             if case .ended(let id, _) = event, id < 0 { return }
             post(event)
         }

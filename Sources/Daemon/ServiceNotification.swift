@@ -38,7 +38,7 @@ struct ServiceNotification: Sendable {
         let text = Array(lines.joined(separator: "\n").utf8)
         withUnsafePointer(to: place) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                _ = sendto(socket, text, text.count, Int32(MSG_DONTWAIT.rawValue | MSG_NOSIGNAL.rawValue), $0, socklen_t(length))
+                _ = sendto(socket, text, text.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL), $0, socklen_t(length))
             }
         }
     }

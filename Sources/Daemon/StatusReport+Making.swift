@@ -126,6 +126,7 @@ extension NodeStatus {
         case .witnessUnreachable: "cut off: no witness answers"
         case .unrelatedDataSets: "unrelated data sets"
         case .notPromotable(let code, _): "not promotable: \(code)"
+        case .cannotFollow(let code, _): "cannot follow: \(code)"
         }
     }
 
@@ -140,7 +141,7 @@ extension NodeStatus {
         case .witnessUnreachable: "look at the network of \(node); the node joins as soon as one witness answers"
         case .unrelatedDataSets:
             "decide whose data is kept: 'syncgate promote --force' on that node discards the other one's"
-        case .notPromotable: "it tries again by itself; 'syncgate history' has the reason with its evidence"
+        case .notPromotable, .cannotFollow: "it tries again by itself; 'syncgate history' has the reason with its evidence"
         }
     }
 }
