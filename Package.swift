@@ -92,7 +92,8 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "DaemonTests",
-            dependencies: ["Daemon", "Failover", "LinuxNet", "NetworkLab", "Operations", "RedisClient", "RedisLab", "Replication",
+            dependencies: [
+                "Daemon", "Failover", "LinuxNet", "NetworkLab", "Operations", "RedisClient", "RedisLab", "Replication",
                 "VRRP",
             ],
             swiftSettings: settings),

@@ -36,7 +36,8 @@ struct ConfigurationConflicts {
             findings.append((.addresses, "the address \(twice.element) is listed twice"))
         }
         if let source = router.source, virtual.contains(source) {
-            findings.append((.source, "\(source) is a virtual address; advertisements need one that stays on this node"))
+            findings.append(
+                (.source, "\(source) is a virtual address; advertisements need one that stays on this node"))
         }
         for peer in router.node.unicastPeers where virtual.contains(peer) {
             findings.append((.unicastPeers, "\(peer) is a virtual address; the other node's own one is needed"))
@@ -71,7 +72,8 @@ struct ConfigurationConflicts {
         guard let announce = router.announce else {
             let isSocket = router.local.host == nil
             return isSocket
-                ? [(.announce, "is needed: local is a unix socket, and the peer must know where to replicate from")] : []
+                ? [(.announce, "is needed: local is a unix socket, and the peer must know where to replicate from")]
+                : []
         }
         if let address = IPAddress(announce.host), virtual.contains(address) {
             return [(.announce, "\(announce.host) is a virtual address; the peer would replicate from itself")]
@@ -91,7 +93,9 @@ struct ConfigurationConflicts {
                 case .ping(let address): "\(address)"
                 case .tcp(let place): IPAddress(place.host).map { "\($0)" } ?? place.host
                 }
-            if virtual.contains(host) { return (.witnesses, "\(witness) is a virtual address, which is always reached") }
+            if virtual.contains(host) {
+                return (.witnesses, "\(witness) is a virtual address, which is always reached")
+            }
             if isLoopback(host) { return (.witnesses, "\(witness) is this machine, which is always reached") }
             if host == router.peer.host {
                 return (.witnesses, "\(witness) is the peer: with its machine down, this node would count as cut off")

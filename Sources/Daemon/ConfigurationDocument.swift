@@ -45,21 +45,15 @@ struct ConfigurationDocument {
 
     /// Parses a text; throws what is wrong with it.
     init(_ text: String) throws(ConfigurationProblem) {
-        // Both libraries below end a text where a zero byte is: what follows would be left out without a word.
-        if let zero = text.utf8.firstIndex(of: 0) {
-            let line = text.utf8[..<zero].count { $0 == UInt8(ascii: "\n") } + 1
-            throw ConfigurationProblem(
-                key: "", line: line, kind: .syntax("a zero byte, which no text may contain", column: 1))
-        }
-        if let escape = text.firstRange(of: "\\u0000") ?? text.firstRange(of: "\\U00000000") {
-            let line = text.utf8[..<escape.lowerBound].count { $0 == UInt8(ascii: "\n") } + 1
-            throw ConfigurationProblem(
-                key: "", line: line, kind: .syntax("a zero character, which no text may contain", column: 1))
-        }
+        // A byte order mark is no part of the text.
+        let text = text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
+        if let problem = Self.problem(before: text) { throw problem }
         do {
-            root = try Self.tree(of: TOMLTable(string: text))
+            root = try Self.tree(of: TOMLTable(string: text), depth: 1)
         } catch let error as TOMLParseError {
             throw Self.problem(error, text)
+        } catch let problem as ConfigurationProblem {
+            throw problem
         } catch {
             throw ConfigurationProblem(key: "", kind: .syntax("\(error)", column: 1))
         }
@@ -72,26 +66,74 @@ struct ConfigurationDocument {
         let all = text.split(separator: "\n", omittingEmptySubsequences: false)
         let line = all.indices.contains(position.line - 1) ? all[position.line - 1].lowercased() : ""
         let isDelicate = line.contains("pass") || line.contains("://")
-        let words = isDelicate ? "this cannot be read; a text stands in quotes, on one line" : error.description
+        let words =
+            isDelicate ? "this cannot be read; a text stands in quotes, on one line" : Self.onOneLine(error.description)
         return ConfigurationProblem(
-            key: "", line: position.line, kind: .syntax(String(words.prefix(200)), column: position.column))
+            key: "", line: position.line, kind: .syntax(words, column: position.column))
     }
 
-    private static func tree(of table: TOMLTable) -> [String: ConfigurationValue] {
+    private static func onOneLine(_ text: String) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.prefix(200).map { $0.value < 0x20 ? " " : $0 }))
+    }
+
+    // MARK: - What the libraries below do not survive, or pass over
+
+    /// The longest line, bytes. A key of thousands of parts would nest as deep, and that costs stack.
+    private static let longestLine = 1024
+    /// Three are needed.
+    private static let deepest = 16
+
+    private static func problem(before text: String) -> ConfigurationProblem? {
+        for (index, line) in text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            .enumerated()
+        {
+            guard let words = problem(inLine: line) else { continue }
+            return ConfigurationProblem(key: "", line: index + 1, kind: .syntax(words, column: 1))
+        }
+        guard let header = ConfigurationLines.firstBadHeader(in: text) else { return nil }
+        // What stands above it may be wrong as well, and is the first thing to tell.
+        do { _ = try TOMLTable(string: header.before) } catch let error as TOMLParseError {
+            return problem(error, text)
+        } catch {
+            return ConfigurationProblem(key: "", line: header.line, kind: .syntax("\(error)", column: 1))
+        }
+        let words = "a section's header is [NAME], [NAME.NAME] or [[NAME]]"
+        return ConfigurationProblem(key: "", line: header.line, kind: .syntax(words, column: 1))
+    }
+
+    private static func problem(inLine line: Substring.UTF8View) -> String? {
+        // Both libraries below end a text where a zero byte is: what follows would be left out without a word.
+        if line.contains(0) { return "a zero byte, which no text may contain" }
+        if line.count > longestLine { return "a line of more than \(longestLine) bytes" }
+        let text = Substring(line)
+        return text.contains("\\u0000") || text.contains("\\U00000000")
+            ? "a zero character, which no text may contain" : nil
+    }
+
+    private static func tree(
+        of table: TOMLTable, depth: Int
+    ) throws(ConfigurationProblem) -> [String: ConfigurationValue] {
         var tree: [String: ConfigurationValue] = [:]
         for key in table.keys {
-            if let value = table[key] { tree[key] = self.value(of: value) }
+            if let value = table[key] { tree[key] = try self.value(of: value, depth: depth) }
         }
         return tree
     }
 
-    private static func value(of value: any TOMLValueConvertible) -> ConfigurationValue {
+    private static func value(
+        of value: any TOMLValueConvertible, depth: Int
+    ) throws(ConfigurationProblem) -> ConfigurationValue {
+        guard depth < deepest else {
+            throw ConfigurationProblem(key: "", kind: .syntax("sections or lists nested too deep", column: 1))
+        }
         if let text = value.string { return .text(text) }
         if let truth = value.bool { return .truth(truth) }
         if let number = value.int { return .integer(number) }
         if let number = value.double { return .fraction(number) }
-        if let table = value.table { return .table(tree(of: table)) }
-        if let array = value.array { return .list(array.indices.map { self.value(of: array[$0]) }) }
-        return .moment
+        if let table = value.table { return .table(try tree(of: table, depth: depth + 1)) }
+        guard let array = value.array else { return .moment }
+        var list: [ConfigurationValue] = []
+        for index in array.indices { list.append(try self.value(of: array[index], depth: depth + 1)) }
+        return .list(list)
     }
 }

@@ -97,10 +97,12 @@ enum KeySuggestion {
         "vips": "addresses", "advert_int": "advertisement_interval", "interval": "advertisement_interval",
         "nopreempt": "preempt", "unicast_peer": "unicast_peers", "unicast_src_ip": "source", "src_ip": "source",
         "dev": "interface", "host": "url", "acl_user": "user", "username": "user", "pass": "password",
-        "requirepass": "password", "masterauth": "password", "cacert": "ca_file", "cert": "cert_file", "key": "key_file",
+        "requirepass": "password", "masterauth": "password", "cacert": "ca_file", "cert": "cert_file",
+        "key": "key_file",
         "sni": "server_name", "max_loss_bytes": "max_loss", "timeout": "promote_timeout", "node_name": "node",
         "state_dir": "state_directory", "path": "socket", "permissions": "mode", "user": "owner",
-        "notify_master": "on_promote", "notify_backup": "on_demote", "notify_fault": "on_fault", "notify_stop": "on_stop",
+        "notify_master": "on_promote", "notify_backup": "on_demote", "notify_fault": "on_fault",
+        "notify_stop": "on_stop",
         "garp_master_delay": "announce_delay", "garp_master_refresh": "announce_refresh", "announce_to": "announce",
     ]
 
@@ -114,21 +116,25 @@ enum KeySuggestion {
             .min { $0.distance < $1.distance }?.key
     }
 
-    /// How many characters have to be changed, added or removed (Levenshtein). Long words are far from everything.
+    /// How many characters have to be changed, added, removed, or swapped with their neighbour. Long words are far from
+    /// everything.
     static func distance(_ one: String, _ other: String) -> Int {
         let left = Array(one.utf8)
         let right = Array(other.utf8)
-        guard left.count <= 64, right.count <= 64 else { return 64 }
-        var row = Array(0...right.count)
-        for (i, a) in left.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, b) in right.enumerated() {
-                let cost = min(row[j] + 1, row[j + 1] + 1, diagonal + (a == b ? 0 : 1))
-                diagonal = row[j + 1]
-                row[j + 1] = cost
+        guard (1...64).contains(left.count), (1...64).contains(right.count) else { return 64 }
+        var table = [Array(0...right.count)]
+        for i in 1...left.count {
+            var row = [i]
+            for j in 1...right.count {
+                let cost = left[i - 1] == right[j - 1] ? 0 : 1
+                var best = min(table[i - 1][j] + 1, row[j - 1] + 1, table[i - 1][j - 1] + cost)
+                if i > 1, j > 1, left[i - 1] == right[j - 2], left[i - 2] == right[j - 1] {
+                    best = min(best, table[i - 2][j - 2] + 1)
+                }
+                row.append(best)
             }
+            table.append(row)
         }
-        return row[right.count]
+        return table[left.count][right.count]
     }
 }

@@ -115,7 +115,8 @@ struct ConfigurationContext {
                 .conflict(conflict.sentence), at: "virtual_router[\(conflict.router)].\(conflict.key.rawValue)",
                 router: routers[conflict.router].node.name)
         }
-        for (index, router) in routers.enumerated() where router.peer.host.map(ConfigurationConflicts.isLoopback) == true {
+        for (index, router) in routers.enumerated()
+        where router.peer.host.map(ConfigurationConflicts.isLoopback) == true {
             problems.warn(
                 "the peer is on this machine: a pair to try things with, which no dead machine is survived by",
                 at: "virtual_router[\(index)].peer", router: router.node.name)
@@ -156,7 +157,8 @@ struct ConfigurationContext {
         }
         control.socket = socket ?? control.socket
         let mode = section.text(.mode, "permissions as chmod takes them, in quotes: \"0600\" to \"0666\"") { text in
-            text.count == 4 && text.hasPrefix("0") ? UInt32(text, radix: 8).flatMap { $0 & ~0o666 == 0 ? $0 : nil } : nil
+            text.count == 4 && text.hasPrefix("0")
+                ? UInt32(text, radix: 8).flatMap { $0 & ~0o666 == 0 ? $0 : nil } : nil
         }
         control.mode = mode ?? control.mode
         control.owner = section.text(.owner, "the name of a user")
@@ -169,12 +171,14 @@ struct ConfigurationContext {
 
     private func log(_ section: ConfigurationSection<LogKey>) -> DaemonConfiguration.Log {
         var log = DaemonConfiguration.Log()
-        log.level = section.text(.level, Self.choice(["info", "notice", "warning", "error"])) {
-            Node.LogLevel(rawValue: $0)
-        } ?? log.level
-        log.format = section.text(.format, Self.choice(["text", "json"])) {
-            DaemonConfiguration.Log.Format(rawValue: $0)
-        } ?? log.format
+        log.level =
+            section.text(.level, Self.choice(["info", "notice", "warning", "error"])) {
+                Node.LogLevel(rawValue: $0)
+            } ?? log.level
+        log.format =
+            section.text(.format, Self.choice(["text", "json"])) {
+                DaemonConfiguration.Log.Format(rawValue: $0)
+            } ?? log.format
         return log
     }
 

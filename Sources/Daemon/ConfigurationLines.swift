@@ -35,6 +35,17 @@ struct ConfigurationLines {
         }
     }
 
+    /// The first header that no TOML has, such as `[=`: its line, and the text above it. The parser does not survive them.
+    static func firstBadHeader(in text: String) -> (line: Int, before: String)? {
+        var scanner = Scanner(bytes: Array(text.utf8))
+        while let (_, isHeader, _, line) = scanner.next() {
+            guard isHeader, !scanner.isHeaderPossible else { continue }
+            let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+            return (line, lines.prefix(line - 1).map { $0 + "\n" }.joined())
+        }
+        return nil
+    }
+
     private mutating func note(_ path: [String], _ line: Int) {
         // A key that is a table by its dots has the line of its first one.
         for length in path.indices {
@@ -59,6 +70,8 @@ struct ConfigurationLines {
         let bytes: [UInt8]
         var position = 0
         var line = 1
+        /// Whether the last header begins as one can.
+        private(set) var isHeaderPossible = true
 
         private var byte: UInt8? { position < bytes.count ? bytes[position] : nil }
 
@@ -84,11 +97,26 @@ struct ConfigurationLines {
                 }
                 let start = line
                 let isHeader = first == UInt8(ascii: "[")
-                skip { $0 == UInt8(ascii: "[") }
-                let isElement = isHeader && position >= 2 && bytes[position - 2] == UInt8(ascii: "[")
+                if isHeader { advance() }
+                let isElement = isHeader && byte == UInt8(ascii: "[")
+                if isElement { advance() }
+                isHeaderPossible = isNamePossible(at: position)
                 let name = self.name(endingAt: isHeader ? UInt8(ascii: "]") : UInt8(ascii: "="))
                 if isHeader { skipLine() } else { skipValue() }
                 return (name, isHeader, isElement, start)
+            }
+        }
+
+        /// Behind the brackets stands a letter, digit, dash, underscore or quote.
+        private func isNamePossible(at start: Int) -> Bool {
+            let rest = bytes[min(start, bytes.count)...].drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+            guard let first = rest.first else { return false }
+            return switch first {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "\""),
+                UInt8(ascii: "'"):
+                true
+            default: false
             }
         }
 
@@ -100,6 +128,7 @@ struct ConfigurationLines {
                 switch byte {
                 case UInt8(ascii: "\""), UInt8(ascii: "'"):
                     while let inner = self.byte, inner != byte, inner != UInt8(ascii: "\n") {
+                        if inner == UInt8(ascii: "\\"), byte == UInt8(ascii: "\"") { advance() }
                         part.append(inner)
                         advance()
                     }

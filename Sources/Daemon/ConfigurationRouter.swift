@@ -36,7 +36,10 @@ extension ConfigurationContext {
         return VirtualRouterConfiguration(
             node: NodeConfiguration(
                 name: name, node: node, router: parameters, virtualAddresses: places, upkeep: upkeep,
-                unicastPeers: unicast.peers, timing: timing, policy: policy),
+                unicastPeers: unicast.peers,
+                localRedis: announced(announce, source: unicast.source, local: local),
+                peerRedis: peer.hostPort.map { RedisAddress(host: $0.host, port: $0.port) }, timing: timing,
+                policy: policy),
             interface: interface, source: unicast.source, minimumHopLimit: unicast.minimumHopLimit, local: local,
             peer: peer, announce: announce, connectTimeout: connect, sampleInterval: look, witnesses: witnesses,
             hooks: hooks.programs, hookTimeout: hooks.timeout)
@@ -46,7 +49,8 @@ extension ConfigurationContext {
 
     private func addresses(_ section: ConfigurationSection<RouterKey>) -> [VirtualAddress] {
         section.require(.addresses, example: "[\"198.51.100.100/24\"]")
-        let allowed = "an address with its prefix length, such as \"198.51.100.100/24\" or \"2001:db8::100/64 dev eth1\""
+        let allowed =
+            "an address with its prefix length, such as \"198.51.100.100/24\" or \"2001:db8::100/64 dev eth1\""
         let addresses = section.list(.addresses, allowed) { VirtualAddress(placement: $0) } ?? []
         if addresses.isEmpty, case .list([])? = section.raw(.addresses) {
             section.add(.impossible(found: "an empty list", allowed: "at least one address"), at: .addresses)
@@ -60,10 +64,12 @@ extension ConfigurationContext {
         section.require(.vrid, example: "51")
         let number = section.integer(.vrid, 1...255)
         let priority = section.integer(.priority, 1...254, " (255 would own the addresses, and these come and go)")
-        let version = section.integer(.version, 2...3).flatMap { UInt8(exactly: $0) }
+        let version =
+            section.integer(.version, 2...3).flatMap { UInt8(exactly: $0) }
             .flatMap { ProtocolVersion(rawValue: $0) } ?? .v3
         let interval = section.duration(
-            .advertisementInterval, version == .v2 ? .seconds(1) ... .seconds(255) : .milliseconds(10) ... .milliseconds(40_950),
+            .advertisementInterval,
+            version == .v2 ? .seconds(1) ... .seconds(255) : .milliseconds(10) ... .milliseconds(40_950),
             version == .v2 ? ", whole seconds in version 2" : ", in steps of 10ms")
         let delay = section.duration(.preemptDelay, .zero ... .seconds(1000))
         let preempts = section.truth(.preempt) ?? false
@@ -89,7 +95,9 @@ extension ConfigurationContext {
         return section.text(.interface, "the name of an interface, 1 to 15 bytes") { name in
             let isPossible =
                 (1...15).contains(name.utf8.count) && name != "." && name != ".."
-                && name.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":") }
+                && name.utf8.allSatisfy {
+                    $0 > 0x20 && $0 != 0x7f && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":")
+                }
             return isPossible ? name : nil
         }
     }
@@ -146,12 +154,12 @@ extension ConfigurationContext {
         let hour = Duration.seconds(3600)
         var timing = NodeConfiguration.Timing()
         timing.downAfter = section.duration(.downAfter, .milliseconds(100) ... .seconds(60)) ?? timing.downAfter
-        timing.promoteTimeout = section.duration(.promoteTimeout, .zero ... hour) ?? timing.promoteTimeout
+        timing.promoteTimeout = section.duration(.promoteTimeout, .zero...hour) ?? timing.promoteTimeout
         timing.switchoverTimeout =
-            section.duration(.switchoverTimeout, .milliseconds(100) ... hour) ?? timing.switchoverTimeout
-        timing.waitForPeer = section.duration(.waitForPeer, .zero ... hour) ?? timing.waitForPeer
-        timing.startGrace = section.duration(.startGrace, .zero ... hour) ?? timing.startGrace
-        timing.retryAfter = section.duration(.retryAfter, .milliseconds(100) ... hour) ?? timing.retryAfter
+            section.duration(.switchoverTimeout, .milliseconds(100)...hour) ?? timing.switchoverTimeout
+        timing.waitForPeer = section.duration(.waitForPeer, .zero...hour) ?? timing.waitForPeer
+        timing.startGrace = section.duration(.startGrace, .zero...hour) ?? timing.startGrace
+        timing.retryAfter = section.duration(.retryAfter, .milliseconds(100)...hour) ?? timing.retryAfter
         return timing
     }
 
@@ -190,6 +198,14 @@ extension ConfigurationContext {
             section.add(.conflict("a witness is listed twice"), at: .witnesses)
         }
         return witnesses
+    }
+
+    /// The local Redis as the peer's reaches it, as far as the file says so.
+    private func announced(_ announce: HostPort?, source: IPAddress?, local: Endpoint) -> RedisAddress? {
+        if let announce { return RedisAddress(host: announce.host, port: announce.port) }
+        guard let place = local.hostPort else { return nil }
+        if let source, !source.isLinkLocal { return RedisAddress(host: "\(source)", port: place.port) }
+        return ConfigurationConflicts.isLoopback(place.host) ? nil : RedisAddress(host: place.host, port: place.port)
     }
 
     // MARK: - Hooks

@@ -22,7 +22,7 @@ extension ConfigurationContext {
         let hasOwn = secret.isGiven || url.password != nil
         url.password = url.password ?? secret.text ?? (hasOwn ? nil : local?.url.password)
         url.username = url.username ?? user ?? (hasOwn ? nil : local?.url.username)
-        if url.username != nil, url.password == nil, !secret.isGiven {
+        if given?.username ?? user != nil, url.password == nil, !secret.isGiven {
             section.add(.conflict("a user needs a password: give password_file, password_env or password"), at: .user)
         }
         if hasReadableSecret(section, url: given) {

@@ -33,7 +33,8 @@ struct ConfigurationChangesTests {
     /// Each other key: told as such, and not taken over.
     @Test(arguments: [
         ("interface = \"eth0\"", "interface = \"eth1\"", "interface"), ("vrid = 51", "vrid = 52", "vrid"),
-        ("100.100/24", "100.101/24", "addresses"), ("vrid = 51", "vrid = 51\nversion = 2\nadvertisement_interval = \"1s\"", "version"),
+        ("100.100/24", "100.101/24", "addresses"),
+        ("vrid = 51", "vrid = 51\nversion = 2\nadvertisement_interval = \"1s\"", "version"),
         ("vrid = 51", "vrid = 51\nadvertisement_interval = \"1s\"", "advertisement_interval"),
         ("vrid = 51", "vrid = 51\npreempt = true", "preempt"),
         ("vrid = 51", "vrid = 51\nsource = \"198.51.100.1\"", "source"),

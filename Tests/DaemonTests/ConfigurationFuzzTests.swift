@@ -16,14 +16,17 @@ struct ConfigurationFuzzTests {
     }
 
     private static let scraps = [
-        "\"", "'", "[", "]", "{", "}", "=", ".", "#", "\n", "\\", "\"\"\"", "'''", "[[", "]]", "\\u0000", "\\uD800", "-1",
+        "\"", "'", "[", "]", "{", "}", "=", ".", "#", "\n", "\\", "\"\"\"", "'''", "[[", "]]", "\\u0000", "\\uD800",
+        "-1",
         "0x7fffffffffffffff", "9223372036854775808", "1e400", "nan", "inf", "1979-05-27T07:32:00Z", "true", "\u{FEFF}",
         "\u{0}", "é", "[[virtual_router]]", "[virtual_router]", "virtual_router = 5", "{ a = { b = [[1]] } }", "255",
-        "addresses = [\"::1\"]", String(repeating: "[", count: 300), String(repeating: "{a=", count: 300), "\"999999999h\"",
+        "addresses = [\"::1\"]", String(repeating: "[", count: 300), String(repeating: "{a=", count: 300),
+        "\"999999999h\"",
     ]
 
     private func reference() throws -> String {
-        let text = try String(contentsOfFile: "\(RedisVersion.packageRoot)/config/syncgate.reference.toml", encoding: .utf8)
+        let text = try String(
+            contentsOfFile: "\(RedisVersion.packageRoot)/config/syncgate.reference.toml", encoding: .utf8)
         // Every key is there, so that mutations hit values as well as comments.
         return text.replacing(#/(?m)^#([a-z_]+ = )/#) { $0.1 }.replacing(#/(?m)^# e\.g\. ([a-z_]+ = )/#) { $0.1 }
             .split(separator: "\n").filter { !$0.hasPrefix("# ") }.joined(separator: "\n")

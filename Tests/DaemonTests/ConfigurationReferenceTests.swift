@@ -56,8 +56,9 @@ struct ConfigurationReferenceTests {
         for line in text.split(separator: "\n") where line.wholeMatch(of: /#[a-z_]+ = .*/) != nil {
             guard let other = others.first(where: { line.contains($0.0) }) else { continue }
             let changed = String(line.dropFirst()).replacing(other.0, with: other.1)
-            let section = try Sample.read(text.replacing(line, with: changed).replacing("#enabled = false", with: "enabled = true")
-                .replacing("#preempt = false", with: "preempt = true"))
+            let section = try Sample.read(
+                text.replacing(line, with: changed).replacing("#enabled = false", with: "enabled = true")
+                    .replacing("#preempt = false", with: "preempt = true"))
             let plain = try Sample.read(
                 text.replacing("#enabled = false", with: "enabled = true").replacing(
                     "#preempt = false", with: "preempt = true"))

@@ -70,7 +70,8 @@ struct ConfigurationTests {
             virtualRouters: [
                 VirtualRouterConfiguration(
                     node: NodeConfiguration(
-                        name: "redis", node: "node1", router: parameters, virtualAddresses: [address]),
+                        name: "redis", node: "node1", router: parameters, virtualAddresses: [address],
+                        peerRedis: RedisAddress(host: "198.51.100.2", port: 6379)),
                     interface: "eth0", source: nil, minimumHopLimit: 255,
                     local: Endpoint(url: RedisURL(address: .tcp(host: "127.0.0.1", port: 6379))),
                     peer: Endpoint(url: RedisURL(address: .tcp(host: "198.51.100.2", port: 6379))),
@@ -238,6 +239,21 @@ struct ConfigurationTests {
         #expect(try Sample.read(Sample.text(top: "[real_time]\nenabled = true")).realTime == RealTime.Settings())
     }
 
+    @Test func `how the peer reaches the local server`() throws {
+        func local(_ router: String, _ local: String = "") throws -> RedisAddress? {
+            try Sample.router(Sample.text(router: router, local: local)).node.localRedis
+        }
+        #expect(try local("") == nil, "only the connection to the peer shows it")
+        #expect(try local("source = \"198.51.100.1\"") == RedisAddress(host: "198.51.100.1", port: 6379))
+        #expect(
+            try local("source = \"198.51.100.1\"", "url = \"redis://127.0.0.1:7000\"")
+                == RedisAddress(host: "198.51.100.1", port: 7000))
+        #expect(try local("", "url = \"redis://node1:7000\"") == RedisAddress(host: "node1", port: 7000))
+        #expect(
+            try local("announce = \"192.0.2.1:5\"\nsource = \"198.51.100.1\"", "url = \"/run/redis.sock\"")
+                == RedisAddress(host: "192.0.2.1", port: 5))
+    }
+
     @Test func `the peer has the local server's credentials unless it has others`() throws {
         func urls(local: String, peer: String = "") throws -> [RedisURL] {
             let router = try Sample.router(Sample.text(local: local, peer: peer), ["A": "a", "B": "b"])
@@ -258,8 +274,8 @@ struct ConfigurationTests {
     }
 
     @Test func `a password in a file`() throws {
-        let folder = try #require(FileManager.default.url(
-            for: .itemReplacementDirectory, in: .userDomainMask, appropriateFor: URL(filePath: "/tmp"), create: true))
+        let folder = URL(filePath: "\(NSTemporaryDirectory())/syncgate-\(getpid())-password")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         try "geheim\r\nrest".write(to: folder.appending(path: "pw"), atomically: false, encoding: .utf8)
         chmod(folder.appending(path: "pw").path, 0o644)
@@ -277,7 +293,7 @@ struct ConfigurationTests {
     }
 
     @Test func `a password that everybody can read is told`() throws {
-        let path = NSTemporaryDirectory() + "/syncgate-\(getpid())-open.toml"
+        let path = "\(NSTemporaryDirectory())/syncgate-\(getpid())-open.toml"
         defer { unlink(path) }
         for (local, key) in [("password = \"geheim\"", "password"), ("url = \"redis://:geheim@127.0.0.1\"", "url")] {
             try Sample.text(local: local).write(toFile: path, atomically: false, encoding: .utf8)
