@@ -1,0 +1,65 @@
+import Failover
+import Replication
+import VRRP
+
+/// One machine: its Redis, its daemon, and what its kernel knows.
+struct Host {
+    let index: Int
+    var isUp = true
+    var isLinkUp = true
+    var redis: RedisServer
+    var daemon: Daemon
+    /// Until when the kernel keeps the virtual address; nil without it.
+    var addressUntil: Time?
+    /// When connections to the address were last destroyed.
+    var lastReset: Time = -1
+
+    func hasAddress(at now: Time) -> Bool { addressUntil.map { now < $0 } ?? false }
+}
+
+/// What a daemon's shell holds, and what its process leaves behind.
+struct Daemon {
+    /// nil while it does not run.
+    var node: Node?
+    let configuration: NodeConfiguration
+    /// The file.
+    var memory = Memory()
+    /// Ascending with each start: what belongs to an earlier process comes to nothing.
+    var process = 0
+    /// Stopped (SIGSTOP): what would be handed in waits.
+    var isFrozen = false
+    var packets: [EventQueue.Job] = []
+    var deferred: [EventQueue.Job] = []
+    var armed: Time?
+    /// How often a deadline that was handed in did not move.
+    var spins = 0
+    var monitors = [Monitor(), Monitor()]
+    var shown: Presence?
+    /// What of it the peer's Redis knows.
+    var subscribed: String?
+    var seen: Presence??
+    /// The operation under way.
+    var operation: OperationID?
+    var isPromoting = false
+    var lastAdvertisement: Time = 0
+    var activeSince: Time?
+    var startedAt: Time = 0
+    var stoppingSince: Time?
+    /// Reported losses that the history has not shown yet.
+    var unrecorded: [(loss: Loss, since: Time)] = []
+    /// The latest kill, freeze, thaw or start.
+    var lastDisturbance: Time = -.s(100)
+    /// The latest fault it reported.
+    var fault = ""
+
+    var isWorking: Bool { node != nil && !isFrozen }
+    var state: CoordinatorState? { node == nil ? nil : shown?.state }
+}
+
+/// Asks one server all the time.
+struct Monitor {
+    /// When the request left that is not answered yet.
+    var silentSince: Time?
+    var isAsking = false
+    var number = 0
+}
