@@ -74,6 +74,10 @@ struct RedisServer {
     /// What a hung process finds in its sockets when it goes on.
     var inbox: [EventQueue.Job] = []
     var disk: Disk = .appendOnly
+    /// How many writes we said would be discarded when we told it to follow; nil when the copy is none of our doing.
+    var accepted: Int?
+    /// The latest start, hang or end of one.
+    var disturbedAt: Time = 0
 
     init(host: Int, position: Position) {
         self.host = host

@@ -62,12 +62,19 @@ public enum Simulation {
     public struct Options: Sendable {
         /// Keep a line for each thing that happens.
         public var isTracing = false
+        /// Also what repeats itself all the time.
+        public var isVerbose = false
         /// The rule that is taken out.
         public var mutation: Mutation?
         /// How long faults go on, virtual seconds.
         public var stormSeconds: Int64 = 20
         /// How long after the last one everything must be well again, virtual seconds.
         public var calmSeconds: Int64 = 45
+
+        /// Between two readings of a server.
+        var sampleInterval: Time = .ms(100)
+        /// Nothing is done to the pair, and clients write now and then.
+        var isQuiet = false
 
         /// The defaults.
         public init() {}

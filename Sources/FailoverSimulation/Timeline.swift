@@ -161,8 +161,8 @@ extension Timeline {
 extension Time {
     /// `12.345678`, seconds.
     var text: String {
-        let fraction = String(self % 1_000_000)
-        return "\(self / 1_000_000).\(String(repeating: "0", count: max(6 - fraction.count, 0)))\(fraction)"
+        let fraction = String(self % 1_000_000 + 1_000_000).dropFirst()
+        return "\(self / 1_000_000).\(fraction)"
     }
 }
 

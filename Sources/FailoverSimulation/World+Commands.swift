@@ -44,7 +44,8 @@ extension World {
     /// executed all the same.
     func send(
         _ command: Command, from host: Int, to server: Int, timeout: Time = commandTimeout,
-        onExecution: ((World) -> Void)? = nil, _ completion: @escaping (World, Response) -> Void
+        before: ((World) -> Void)? = nil, onExecution: ((World) -> Void)? = nil,
+        _ completion: @escaping (World, Response) -> Void
     ) {
         let request = Request()
         let process = hosts[host].daemon.process
@@ -57,7 +58,7 @@ extension World {
         }
         at(now + timeout) { answer($0, .silent) }
         let arrival: EventQueue.Job = { world in
-            world.arrive(command, host, server, onExecution, answer)
+            world.arrive(command, host, server, (before, onExecution), answer)
         }
         guard isOpen(.redis, host, server) else {
             if hosts[server].isUp, random.chance(50) { network.held.append((host, server, arrival)) }
@@ -67,16 +68,17 @@ extension World {
     }
 
     private func arrive(
-        _ command: Command, _ host: Int, _ server: Int, _ onExecution: ((World) -> Void)?,
+        _ command: Command, _ host: Int, _ server: Int, _ watchers: (before: ((World) -> Void)?, after: ((World) -> Void)?),
         _ answer: @escaping (World, Response) -> Void
     ) {
         guard hosts[server].isUp else { return }
         if hosts[server].redis.isHung {
-            let late: EventQueue.Job = { $0.arrive(command, host, server, onExecution, answer) }
+            let late: EventQueue.Job = { $0.arrive(command, host, server, watchers, answer) }
             return hosts[server].redis.inbox.append(late)
         }
+        if hosts[server].redis.process == .running, !hosts[server].redis.isBusy { watchers.before?(self) }
         let response = execute(command, server)
-        if case .reply = response { onExecution?(self) }
+        if case .reply = response { watchers.after?(self) }
         guard isOpen(.redis, server, host) else { return }
         after(latency(server, host)) { answer($0, response) }
     }

@@ -7,11 +7,12 @@ import VRRP
 extension World {
     static let virtualAddress = VirtualAddress(.v4(0xc633_6464), prefixLength: 24)
 
+    static let virtualRouterID = VirtualRouterID(51)!
+
     static func configuration(_ host: Int, timing: NodeConfiguration.Timing, interval: Duration) -> NodeConfiguration {
-        var router = VirtualRouterParameters(
-            virtualRouterID: VirtualRouterID(51) ?? .first, advertisementInterval: interval, preempts: false,
-            addresses: [virtualAddress.address])
-        router.priority = Priority(host == 0 ? 150 : 100)
+        let router = VirtualRouterParameters(
+            virtualRouterID: virtualRouterID, priority: Priority(host == 0 ? 150 : 100),
+            advertisementInterval: interval, preempts: false, addresses: [virtualAddress.address])
         return NodeConfiguration(
             name: "redis", node: "node\(host + 1)", router: router, virtualAddresses: [virtualAddress],
             localRedis: RedisAddress(host: address(host), port: redisPort),

@@ -111,6 +111,7 @@ extension World {
             link.lastEntry = nil
         }
         hosts[host].redis.frozenOffset = nil
+        hosts[host].redis.accepted = nil
         if hosts[host].redis.backlogStart == nil { hosts[host].redis.backlogStart = position.offset + 1 }
     }
 

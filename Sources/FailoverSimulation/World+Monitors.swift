@@ -4,8 +4,6 @@ import Replication
 // Each daemon asks both servers all the time, over a connection that stays; when that is closed, at once.
 
 extension World {
-    static let sampleInterval: Time = .ms(100)
-
     func startMonitors(_ host: Int) {
         for server in hosts.indices {
             hosts[host].daemon.monitors[server] = Monitor()

@@ -71,6 +71,7 @@ extension World {
         hosts[host].redis.process = .loading
         hosts[host].redis.runID = "run\(processNumber)"
         hosts[host].redis.startedAt = now
+        hosts[host].redis.disturbedAt = now
         hosts[host].redis.backlogStart = nil
         hosts[host].redis.previous = nil
         identify(host)
@@ -106,11 +107,13 @@ extension World {
         guard hosts[host].redis.process != .down, !hosts[host].redis.isHung else { return }
         for other in hosts.indices { catchUp(other) }
         hosts[host].redis.isHung = true
+        hosts[host].redis.disturbedAt = now
         let runID = hosts[host].redis.runID
         note(host, "redis: hangs")
         after(duration) { world in
             guard world.hosts[host].redis.runID == runID, world.hosts[host].redis.process != .down else { return }
             world.hosts[host].redis.isHung = false
+            world.hosts[host].redis.disturbedAt = world.now
             world.note(host, "redis: goes on")
             let inbox = world.hosts[host].redis.inbox
             world.hosts[host].redis.inbox = []
