@@ -3,22 +3,28 @@ import Replication
 import VRRP
 
 /// One machine: its Redis, its daemon, and what its kernel knows.
-struct Host {
+final class Host {
     let index: Int
     var isUp = true
     var isLinkUp = true
-    var redis: RedisServer
-    var daemon: Daemon
+    let redis: RedisServer
+    let daemon: Daemon
     /// Until when the kernel keeps the virtual address; nil without it.
     var addressUntil: Time?
     /// When connections to the address were last destroyed.
     var lastReset: Time = -1
 
+    init(index: Int, redis: RedisServer, daemon: Daemon) {
+        self.index = index
+        self.redis = redis
+        self.daemon = daemon
+    }
+
     func hasAddress(at now: Time) -> Bool { addressUntil.map { now < $0 } ?? false }
 }
 
 /// What a daemon's shell holds, and what its process leaves behind.
-struct Daemon {
+final class Daemon {
     /// nil while it does not run.
     var node: Node?
     let configuration: NodeConfiguration
@@ -51,6 +57,8 @@ struct Daemon {
     var lastDisturbance: Time = -.s(100)
     /// The latest fault it reported.
     var fault = ""
+
+    init(configuration: NodeConfiguration) { self.configuration = configuration }
 
     var isWorking: Bool { node != nil && !isFrozen }
     var state: CoordinatorState? { node == nil ? nil : shown?.state }

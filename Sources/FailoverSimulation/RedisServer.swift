@@ -2,7 +2,7 @@ import Replication
 
 /// One Redis server as far as replication goes: roles, ids, offsets, backlog, and what is on its disk. Behaves like Redis 7;
 /// what only versions before 4 do is left to the engine's own tests.
-struct RedisServer {
+final class RedisServer {
     enum Process: Equatable {
         case down
         case loading
@@ -109,7 +109,7 @@ struct RedisServer {
         if let link, case .copying = link.state { true } else { false }
     }
 
-    mutating func withLink(_ change: (inout Link) -> Void) {
+    func withLink(_ change: (inout Link) -> Void) {
         guard case .replica(var link) = role else { return }
         change(&link)
         role = .replica(link)

@@ -24,7 +24,7 @@ extension World {
         }
         for index in 0..<2 {
             let configuration = Self.configuration(index, timing: timing, interval: interval)
-            var redis = RedisServer(host: index, position: data)
+            let redis = RedisServer(host: index, position: data)
             if index == 1, beginning == .half || beginning == .empty {
                 redis.position = timeline.fork(nil, base: 0, sharesOffsets: false)
                 redis.frozenOffset = 0
