@@ -10,8 +10,8 @@ extension Coordinator {
         case .stop: isStopping = phase != .stopped
         case .link(let isUsable): isLinkUsable = isUsable
         case .election(let name, let cause): (vrrp, vrrpCause) = (name, cause)
-        case .heard(let isResigning):
-            if isResigning { (resignedAt, activeHeardAt) = (now, nil) } else { activeHeardAt = now }
+        case .heard(.resigning): (resignedAt, activeHeardAt, heardPriority) = (now, nil, nil)
+        case .heard(let priority): (activeHeardAt, heardPriority) = (now, priority)
         case .local(let reading): take(local: reading, now)
         case .peer(let reading): take(peer: reading, now)
         case .peerDaemon(let presence):
@@ -49,7 +49,9 @@ extension Coordinator {
     /// Keeps which histories the local data set goes through. Offsets alone are written down once in a while.
     private mutating func note(_ info: ReplicationInfo, _ now: Instant) {
         guard state == .serving || state == .standby else { return }
-        let ids = info.identity.map { [$0.id] } ?? [info.masterLink == nil ? info.server : peer.last?.info.server].map { $0?.runID ?? "" }
+        let ids =
+            info.identity.map { [$0.id] }
+            ?? [info.masterLink == nil ? info.server : peer.last?.info.server].map { $0?.runID ?? "" }
         var isNews = memory.wasMaster != (info.masterLink == nil)
         memory.wasMaster = info.masterLink == nil
         for id in ids where !id.isEmpty { isNews = memory.note(id, offset: info.dataOffset) || isNews }
@@ -71,7 +73,8 @@ extension Coordinator {
                 masterGone = "it was restarted: run_id \(after.prefix(8))… instead of \(before.prefix(8))…"
             }
         }
-        guard case .observed(let observation) = reading, observation.info.masterLink == nil, !observation.info.isLoading,
+        guard case .observed(let observation) = reading, observation.info.masterLink == nil,
+            !observation.info.isLoading,
             let link = local.info?.masterLink, link.isUp, link.fullResync == nil
         else { return }
         let isSame = masterSample.map { $0.info.server?.runID == observation.info.server?.runID } ?? true
@@ -101,6 +104,7 @@ extension Coordinator {
             memory.wasMaster = true
             remember()
         case .follow, .handOver, .park:
+            if case .handOver = running.order { memory.epoch = max(memory.epoch, presence?.epoch ?? 0) + 1 }
             local.give(isMaster: false, at: now)
             (promotedAt, masterGone, masterSample) = (nil, nil, nil)
             memory.wasMaster = false

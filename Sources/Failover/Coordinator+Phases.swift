@@ -36,15 +36,21 @@ extension Coordinator {
         if local.isDown(after: downAfter, now) {
             return .redisDown(
                 local.reading == .dead
-                    ? "its process is gone, and its port refuses connections" : "no answer for \(downAfter.milliseconds) ms")
+                    ? "its process is gone, and its port refuses connections"
+                    : "no answer for \(downAfter.milliseconds) ms")
         }
         if case .serving(let runID?) = phase, let present = local.last?.info.server?.runID, present != runID {
-            return .redisDown("it was restarted behind our back: run_id \(present.prefix(8))… instead of \(runID.prefix(8))…")
+            return .redisDown(
+                "it was restarted behind our back: run_id \(present.prefix(8))… instead of \(runID.prefix(8))…")
         }
         switch (phase, local.reading) {
-        case (.serving, .unusable), (.handingOver, .unusable), (.starting, .observed), (.gating, .observed): return nil
+        case (.serving, _), (.handingOver, _), (.starting, .observed), (.gating, .observed): return nil
         case (_, .unusable(let reason)): return .redisUnusable(reason)
-        case (_, .observed(let observation)) where observation.info.isLoading: return .redisLoading
+        case (_, .observed(let observation)):
+            // A copy from a master that was restarted empty is no reason to stand aside, but to be quick.
+            guard masterGone == nil else { return nil }
+            let isCopying = observation.info.masterLink?.fullResync != nil
+            return observation.info.isLoading || isCopying ? .redisLoading : nil
         default: return nil
         }
     }
@@ -76,6 +82,7 @@ extension Coordinator {
         if let outcome { return followed(outcome, now) }
         guard let info = local.info, !local.isOutdated else { return wait("the local Redis does not answer yet") }
         if info.isLoading { return wait("the local Redis is loading its data set") }
+        if info.masterLink?.fullResync != nil { return wait("the local Redis receives a full copy from its master") }
         if configuration.policy.hasWitnesses, isWitnessReachable == nil { return wait("no witness has answered yet") }
         guard let survey = survey(hasWaited: now - since >= configuration.timing.waitForPeer) else {
             return wait("the peer's Redis has not been asked yet")
@@ -125,14 +132,25 @@ extension Coordinator {
         if let masterGone, presence?.state != .paused {
             return promote(.masterGone(masterGone), knownMaster: knownMaster(.restarted, now), now)
         }
-        if !localFollowsPeer { place(now) }
+        if !localFollowsPeer { return place(now) }
+        preempt(now)
+    }
+
+    /// Takes role and addresses back from a node of lower priority, where that is configured: by a switchover, which loses
+    /// nothing, and not by the election, which would take the addresses before the gate is passed.
+    private mutating func preempt(_ now: Instant) {
+        guard configuration.router.preempts, let heardPriority, heardPriority < configuration.router.priority,
+            presence?.state == .serving, let since, now - since >= configuration.router.preemptDelay,
+            let link = local.info?.masterLink, link.isUp
+        else { return }
+        promote(.preempting(heardPriority), knownMaster: nil, now)
     }
 
     /// Master, without the addresses: about to get them, or left over from before.
     private mutating func lookStandbyMaster(_ now: Instant) {
         if let resignedAt, now - resignedAt < Self.takeOverPatience {
             self.resignedAt = nil
-            return output.append(.takeOver)
+            if promotedAt != nil || !isOutdone { return output.append(.takeOver) }
         }
         if let promotedAt, now - promotedAt < Self.takeOverPatience { return }
         guard peerServes(now), peer.isMaster == true, !local.isOutdated else { return }
@@ -151,8 +169,19 @@ extension Coordinator {
         }
     }
 
+    /// Whether the peer's Redis, by what both say of their histories, went further than the local one.
+    private var isOutdone: Bool {
+        guard let survey = survey(hasWaited: true), survey.local.identity != nil, case .follow = survey.verdict else {
+            return false
+        }
+        return true
+    }
+
     private mutating func elected(_ now: Instant) {
         guard local.info != nil, !local.isOutdated || local.isMaster == true else { return }
+        // Just promoted, or handed over to: what was read of the peer before that says nothing.
+        let isDecided = if case .handedOver = vrrpCause { true } else { promotedAt != nil }
+        if local.isMaster == true, isDecided { return serve(vrrpCause.code, "\(vrrpCause)", now) }
         guard let survey = survey(hasWaited: true) else { return }
         if local.isMaster == false, localFollowsPeer {
             return promote(.elected(vrrpCause), knownMaster: knownMaster(now), now)
@@ -174,7 +203,8 @@ extension Coordinator {
         switch outcome.result {
         case .done:
             if vrrp == .active { return serve(gating.code, gating.reason, now) }
-            enter(.standby(retryAfter: nil), gating.code, "\(gating.reason); promoted before the addresses are here", now)
+            enter(
+                .standby(retryAfter: nil), gating.code, "\(gating.reason); promoted before the addresses are here", now)
         case .refused(let code, let reason): refused(gating, code, reason, now)
         case .failed(let reason): refused(gating, "failed", reason, now)
         }
@@ -190,7 +220,7 @@ extension Coordinator {
 
     private mutating func serve(_ cause: String, _ why: String, _ now: Instant) {
         output.append(.serve)
-        (resignedAt, promotedAt, activeHeardAt) = (nil, nil, nil)
+        (resignedAt, promotedAt, activeHeardAt, minReplicas, hasReplica) = (nil, nil, nil, nil, nil)
         let answer = OrderAnswer(
             isDone: true, text: "\(configuration.node) serves now", loss: outcome?.loss ?? .none,
             writeGap: outcome?.writeGap)
@@ -206,7 +236,23 @@ extension Coordinator {
         if runID == nil, let present = local.info?.server?.runID { phase = .serving(runID: present) }
         if local.isMaster == false, !local.isOutdated {
             leave()
-            join("the local Redis was made a replica; role and addresses move together", now)
+            return join("the local Redis was made a replica; role and addresses move together", now)
+        }
+        watchReplica()
+    }
+
+    /// Says once that nobody could take over, and once that somebody can again.
+    private mutating func watchReplica() {
+        let isThere = peerFollowsLocal && peer.info?.masterLink?.isUp == true
+        guard isThere != hasReplica, !peer.isOutdated else { return }
+        let before = hasReplica
+        hasReplica = isThere
+        if isThere {
+            if before == false { log(.notice, "replica_back", "the peer's Redis is a replica with its link up again") }
+        } else {
+            log(
+                .warning, "no_replica",
+                "the peer's Redis is no replica of the local one with its link up: nobody can take over")
         }
     }
 

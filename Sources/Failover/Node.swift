@@ -1,4 +1,3 @@
-public import Replication
 public import VRRP
 
 /// One node of a pair: the election, the virtual addresses and the Redis roles in one machine without IO. Composes
@@ -85,8 +84,11 @@ public struct Node: Sendable, Equatable {
     /// Makes a node that waits for `start`. The configuration's parts have no `problem`.
     public init(_ configuration: NodeConfiguration, memory: Memory) {
         coordinator = Coordinator(configuration, memory: memory)
+        // The coordinator preempts by a switchover.
+        var election = configuration.router
+        election.preempts = false
         router = StandaloneRouter(
-            configuration.router, virtualAddresses: configuration.virtualAddresses, upkeep: configuration.upkeep,
+            election, virtualAddresses: configuration.virtualAddresses, upkeep: configuration.upkeep,
             peers: configuration.unicastPeers, servesByOrder: true)
     }
 
@@ -145,7 +147,7 @@ extension Node {
                 return
             }
             guard sender != router.router.primaryAddress else { return }
-            coordinate(.heard(isResigning: advertisement.priority == .resigning), &output, now)
+            coordinate(.heard(advertisement.priority), &output, now)
         default: break
         }
     }

@@ -71,7 +71,9 @@ extension NodeConfiguration {
     ) -> Bool {
         guard let link = replica.masterLink else { return false }
         if let address, link.host == address.host, link.port == address.port { return true }
-        guard let master, link.isUp, link.port == master.server?.port || link.port == address?.port else { return false }
+        guard let master, link.isUp, link.port == master.server?.port || link.port == address?.port else {
+            return false
+        }
         guard let own = replica.identity, let theirs = master.identity else { return false }
         return own.id == theirs.id
     }

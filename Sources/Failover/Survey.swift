@@ -35,8 +35,8 @@ public struct Survey: Sendable, Equatable {
     public var peerFollowsLocal: Bool
     /// Whether the other node has the virtual addresses, or is Active.
     public var peerServes: Bool
-    /// How many promotions the other daemon has seen; nil where it is not to be seen.
-    public var peerEpoch: UInt64?
+    /// What the other daemon shows; nil where it is not to be seen.
+    public var presence: Presence?
     /// What this node remembers.
     public var memory: Memory
     /// Whether a peer that does not answer was waited for long enough. Never for one that answers and cannot be used.
@@ -45,14 +45,14 @@ public struct Survey: Sendable, Equatable {
     /// Makes one.
     public init(
         local: ReplicationInfo, peer: ReplicationInfo?, localFollowsPeer: Bool, peerFollowsLocal: Bool,
-        peerServes: Bool, peerEpoch: UInt64?, memory: Memory, hasWaited: Bool
+        peerServes: Bool, presence: Presence?, memory: Memory, hasWaited: Bool
     ) {
         self.local = local
         self.peer = peer
         self.localFollowsPeer = localFollowsPeer
         self.peerFollowsLocal = peerFollowsLocal
         self.peerServes = peerServes
-        self.peerEpoch = peerEpoch
+        self.presence = presence
         self.memory = memory
         self.hasWaited = hasWaited
     }
@@ -65,6 +65,7 @@ public struct Survey: Sendable, Equatable {
         if peerFollowsLocal, local.masterLink == nil { return .inPlace("the peer's Redis follows the local one") }
         if local.keys == 0 || peer.keys == 0 { return withoutKeys(peer) }
         guard let own = local.history, let theirs = peer.history else { return byMemory(peer) }
+        if isPromotedFrom(peer, local) { return .lead("the local server was promoted from the peer's history") }
         switch own.relation(to: theirs) {
         case .same: return alike(peer, "both data sets are the same")
         case .behind(let bytes):
@@ -122,7 +123,6 @@ public struct Survey: Sendable, Equatable {
     private func diverged(_ peer: ReplicationInfo, _ own: Int64, _ others: Int64) -> Verdict {
         let bytes = "\(own) bytes here and \(others) at the peer have no counterpart"
         if isPromotedFrom(local, peer) { return follow(peer, .surplus, "the peer was promoted last; \(bytes)") }
-        if isPromotedFrom(peer, local) { return .lead("the local server was promoted last; \(bytes)") }
         if peerServes { return follow(peer, .surplus, "the peer serves; \(bytes)") }
         return own >= others
             ? .lead("both were promoted, the local one holds more; \(bytes)")
@@ -134,16 +134,22 @@ public struct Survey: Sendable, Equatable {
         let keys =
             "the local data set (\(Self.count(local.keys))) and the peer's (\(Self.count(peer.keys))) "
             + "have no common history that could be compared"
-        let isKin = memory.knows(peer) || memory.epoch > 0 && (peerEpoch ?? 0) > 0
+        let isKin = memory.knows(peer) || memory.epoch > 0 && (presence?.epoch ?? 0) > 0
         guard isKin else { return .unrelated(keys) }
-        let isYounger = (peerEpoch ?? 0) > memory.epoch
-        if peer.masterLink == nil, peerServes || isYounger || !memory.wasMaster {
-            return .follow(.kin, "\(keys), but both are this pair's, and the peer was master last")
-        }
-        if isYounger || !memory.wasMaster {
-            return .wait("\(keys), but both are this pair's; waiting for the peer, which was master last")
-        }
-        return .lead("\(keys), but both are this pair's, and the local server was master last")
+        let why = "\(keys), but both are this pair's"
+        if peer.masterLink == nil, peerServes { return .follow(.kin, "\(why), and the peer serves") }
+        let isLast = isMasterLast(peer)
+        if isLast { return .lead("\(why), and the local server was master last") }
+        return follow(peer, .kin, "\(why), and the peer was master last")
+    }
+
+    /// Whether the local server was promoted after the peer, as both nodes remember it. Both sides come to opposite answers.
+    private func isMasterLast(_ peer: ReplicationInfo) -> Bool {
+        guard let presence else { return memory.wasMaster }
+        if memory.epoch != presence.epoch { return memory.epoch > presence.epoch }
+        if memory.wasMaster != presence.isMaster { return memory.wasMaster }
+        let (own, theirs) = (local.keys ?? 0, peer.keys ?? 0)
+        return own != theirs ? own > theirs : (local.server?.runID ?? "") > (peer.server?.runID ?? "")
     }
 
     private static func count(_ keys: Int64?) -> String { keys.map { "\($0) keys" } ?? "keys not counted" }
