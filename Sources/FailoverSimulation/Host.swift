@@ -26,7 +26,7 @@ final class Host {
 /// What a daemon's shell holds, and what its process leaves behind.
 final class Daemon {
     /// nil while it does not run.
-    var node: Node?
+    var core: Core?
     let configuration: NodeConfiguration
     /// The file.
     var memory = Memory()
@@ -60,8 +60,24 @@ final class Daemon {
 
     init(configuration: NodeConfiguration) { self.configuration = configuration }
 
-    var isWorking: Bool { node != nil && !isFrozen }
-    var state: CoordinatorState? { node == nil ? nil : shown?.state }
+    var isRunning: Bool { core != nil }
+    var isWorking: Bool { core != nil && !isFrozen }
+    var state: CoordinatorState? { core == nil ? nil : shown?.state }
+}
+
+/// Holds the node, which is large, in one place.
+final class Core {
+    private var node: Node
+    private(set) var deadline: Instant?
+    private(set) var isActive = false
+
+    init(_ node: Node) { self.node = node }
+
+    func handle(_ event: Node.Event, now: Instant) -> [Node.Action] {
+        let actions = node.handle(event, now: now)
+        (deadline, isActive) = (node.deadline, node.isActive)
+        return actions
+    }
 }
 
 /// Asks one server all the time.

@@ -32,7 +32,7 @@ extension World {
 
     private func watchHeartbeat(_ host: Int) {
         let daemon = hosts[host].daemon
-        guard let isActive = hosts[host].daemon.node?.isActive, isActive, daemon.isWorking, hosts[host].isLinkUp else {
+        guard let isActive = hosts[host].daemon.core?.isActive, isActive, daemon.isWorking, hosts[host].isLinkUp else {
             return hosts[host].daemon.activeSince = nil
         }
         let since = daemon.activeSince ?? now

@@ -61,7 +61,7 @@ extension World {
     }
 
     private func hear(_ advertisement: Advertisement, from sender: IPAddress, _ host: Int) {
-        guard hosts[host].isUp, hosts[host].daemon.node != nil else { return }
+        guard hosts[host].isUp, hosts[host].daemon.core != nil else { return }
         let event = Node.Event.network(.packet(.success(advertisement), from: sender))
         if hosts[host].daemon.isFrozen {
             let process = hosts[host].daemon.process

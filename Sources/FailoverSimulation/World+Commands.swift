@@ -110,7 +110,7 @@ extension World {
 
     /// Hands something to a daemon's process, unless it is another one by now; a frozen one gets it when it goes on.
     func deliver(to host: Int, _ process: Int, _ job: @escaping EventQueue.Job) {
-        guard hosts[host].daemon.process == process, hosts[host].daemon.node != nil else { return }
+        guard hosts[host].daemon.process == process, hosts[host].daemon.core != nil else { return }
         if hosts[host].daemon.isFrozen { return hosts[host].daemon.deferred.append(job) }
         job(self)
     }

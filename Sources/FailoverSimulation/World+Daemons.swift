@@ -20,10 +20,10 @@ extension World {
     }
 
     func startDaemon(_ host: Int) {
-        guard hosts[host].isUp, hosts[host].daemon.node == nil else { return }
+        guard hosts[host].isUp, hosts[host].daemon.core == nil else { return }
         let daemon = hosts[host].daemon
         hosts[host].daemon.process += 1
-        hosts[host].daemon.node = Node(daemon.configuration, memory: daemon.memory)
+        hosts[host].daemon.core = Core(Node(daemon.configuration, memory: daemon.memory))
         hosts[host].daemon.isFrozen = false
         hosts[host].daemon.packets = []
         hosts[host].daemon.deferred = []
@@ -51,9 +51,9 @@ extension World {
 
     /// The process ends, in whatever way; the kernel closes its connections.
     func endDaemon(_ host: Int, _ why: String) {
-        guard hosts[host].daemon.node != nil else { return }
+        guard hosts[host].daemon.core != nil else { return }
         note(host, "daemon: \(why)")
-        hosts[host].daemon.node = nil
+        hosts[host].daemon.core = nil
         hosts[host].daemon.process += 1
         hosts[host].daemon.isFrozen = false
         hosts[host].daemon.lastDisturbance = now
@@ -79,17 +79,17 @@ extension World {
 
     /// Hands an event to the node, and does what it says.
     func feed(_ host: Int, _ event: Node.Event) {
-        guard hosts[host].daemon.node != nil else { return }
+        guard hosts[host].daemon.core != nil else { return }
         if options.isTracing, isWorthTelling(event) { note(host, "event \(brief(event))") }
         var outcomes: [Node.Event] = []
-        let actions = hosts[host].daemon.node?.handle(event, now: instant) ?? []
+        let actions = hosts[host].daemon.core?.handle(event, now: instant) ?? []
         for action in actions { execute(action, host, &outcomes) }
         for outcome in outcomes { feed(host, outcome) }
         rearm(host)
     }
 
     private func rearm(_ host: Int) {
-        guard let deadline = hosts[host].daemon.node?.deadline.map({ time($0) }) else { return }
+        guard let deadline = hosts[host].daemon.core?.deadline.map({ time($0) }) else { return }
         let due = max(deadline, now)
         if let armed = hosts[host].daemon.armed, armed <= due, armed >= now { return }
         hosts[host].daemon.armed = due
@@ -101,9 +101,9 @@ extension World {
         guard hosts[host].daemon.process == process, hosts[host].daemon.armed == due else { return }
         hosts[host].daemon.armed = nil
         if hosts[host].daemon.isFrozen { return }
-        if let deadline = hosts[host].daemon.node?.deadline, time(deadline) <= now {
+        if let deadline = hosts[host].daemon.core?.deadline, time(deadline) <= now {
             feed(host, .deadlineReached)
-            guard let next = hosts[host].daemon.node?.deadline.map({ time($0) }), next <= now else { return }
+            guard let next = hosts[host].daemon.core?.deadline.map({ time($0) }), next <= now else { return }
             spin(host, next)
         } else {
             rearm(host)

@@ -97,7 +97,7 @@ extension World {
         guard hosts[host].isUp else { return }
         catchUp(1 - host)
         killRedis(host, leaving: disk, withHost: true)
-        hosts[host].daemon.node = nil
+        hosts[host].daemon.core = nil
         hosts[host].daemon.process += 1
         hosts[host].daemon.isFrozen = false
         hosts[host].daemon.lastDisturbance = now

@@ -13,7 +13,7 @@ extension World {
     }
 
     private func tick(_ host: Int, _ server: Int, _ process: Int) {
-        guard hosts[host].daemon.process == process, hosts[host].daemon.node != nil else { return }
+        guard hosts[host].daemon.process == process, hosts[host].daemon.core != nil else { return }
         after(options.sampleInterval) { $0.tick(host, server, process) }
         if hosts[host].daemon.isFrozen { return }
         ask(host, server)
@@ -69,7 +69,7 @@ extension World {
 
     /// The connections of the daemons' monitors are closed by the end of a server.
     func closeConnections(to server: Int) {
-        for host in hosts.indices where hosts[host].daemon.node != nil && isOpen(.redis, server, host) {
+        for host in hosts.indices where hosts[host].daemon.core != nil && isOpen(.redis, server, host) {
             let process = hosts[host].daemon.process
             after(latency(server, host)) { world in
                 world.deliver(to: host, process) { world in
