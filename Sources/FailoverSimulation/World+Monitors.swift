@@ -52,8 +52,9 @@ extension World {
         switch response {
         case .reply(var info):
             if options.mutation == .ignoreRunID { info.server?.runID = "run of \(server)" }
-            read(host, server, .observed(Observation(info, at: instant(asked))))
+            // The other daemon first: what is decided with the reading may depend on it.
             if server == host { look(host) }
+            read(host, server, .observed(Observation(info, at: instant(asked))))
         case .error: read(host, server, .busy)
         case .dead:
             read(host, server, .dead)
