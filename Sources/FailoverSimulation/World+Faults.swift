@@ -24,8 +24,17 @@ extension World {
             order(host, .switchover)
         case .pause(let host, let time):
             order(host, .pause)
-            after(time) { $0.order(host, .resume) }
+            after(time) { $0.resume(host) }
         }
+    }
+
+    /// The operator does not forget it, also when the daemon was restarted meanwhile.
+    private func resume(_ host: Int) {
+        guard hosts[host].daemon.isWorking, hosts[host].daemon.state == .paused else {
+            if hosts[host].daemon.memory.isPaused || !hosts[host].daemon.isWorking { after(.ms(500)) { $0.resume(host) } }
+            return
+        }
+        order(host, .resume)
     }
 
     func order(_ host: Int, _ order: OperatorOrder) {
