@@ -143,3 +143,12 @@ func withStandby(
     await side.stop()
     await pair.stop()
 }
+
+extension RedisPair {
+    /// Kills a server and starts it at once without its data.
+    func restartEmpty(_ server: RedisServer) async throws {
+        await server.kill()
+        unlink("\(server.directory)/dump.rdb")
+        try await server.restart()
+    }
+}
