@@ -146,9 +146,9 @@ func withStandby(
 
 extension RedisPair {
     /// Kills a server and starts it at once without its data.
-    func restartEmpty(_ server: RedisServer) async throws {
+    func restartEmpty(_ server: RedisServer, _ arguments: [String]? = nil) async throws {
         await server.kill()
         unlink("\(server.directory)/dump.rdb")
-        try await server.restart()
+        try await server.restart(arguments: arguments)
     }
 }
