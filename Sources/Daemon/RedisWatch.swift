@@ -60,8 +60,8 @@ struct RedisWatch: Equatable {
 
     /// Every section is read this often.
     private static let fullInterval: Duration = .seconds(1)
-    /// The presence channels are read this often.
-    private static let channelsInterval: Duration = .milliseconds(200)
+    /// The presence channels are read with the first question after this long: with every second one, by default.
+    private static let channelsInterval: Duration = .milliseconds(150)
     /// A server that let us in before, and now wants another password, is being fenced: that passes.
     private static let fencePatience: Duration = .seconds(6)
     private static let firstRetry: Duration = .milliseconds(2)

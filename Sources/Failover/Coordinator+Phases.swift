@@ -165,6 +165,10 @@ extension Coordinator {
             wait(why)
             order(.follow(accepting: discard))
         case .unrelated(let why): fail(.unrelatedDataSets(why), retrying: now)
+        case .lead(let why) where local.isMaster == true:
+            // Both served while they were cut off from each other, and the election has decided since.
+            wait("the other node serves, although \(why)")
+            order(.follow(accepting: .surplus))
         case .wait(let why), .lead(let why), .inPlace(let why): wait(why)
         }
     }
@@ -183,7 +187,9 @@ extension Coordinator {
         let isDecided = if case .handedOver = vrrpCause { true } else { promotedAt != nil }
         if local.isMaster == true, isDecided { return serve(vrrpCause.code, "\(vrrpCause)", now) }
         guard let survey = survey(hasWaited: true) else { return }
-        if local.isMaster == false, localFollowsPeer {
+        // Where both follow each other there is no master to ask: the data sets decide.
+        let areMutual = peer.isMaster == false && peerFollowsLocal
+        if local.isMaster == false, localFollowsPeer, !areMutual {
             return promote(.elected(vrrpCause), knownMaster: knownMaster(now), now)
         }
         switch survey.verdict {
