@@ -18,7 +18,8 @@ struct RootCommand: AsyncParsableCommand {
             """,
         version: "syncgate 0.1.0",
         subcommands: [
-            PromoteCommand.self, DemoteCommand.self, LagCommand.self, VRRPCommand.self, FenceGuardCommand.self,
+            PromoteCommand.self, DemoteCommand.self, LagCommand.self, CheckCommand.self, VRRPCommand.self,
+            FenceGuardCommand.self,
         ]
     )
 
