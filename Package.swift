@@ -66,6 +66,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tests/Bench", swiftSettings: settings),
+        .executableTarget(name: "syncgate-lab-client", path: "Tests/LabClient", swiftSettings: settings),
         .testTarget(
             name: "ReplicationTests", dependencies: ["Replication"],
             resources: [.copy("Captures")], swiftSettings: settings),
