@@ -88,7 +88,7 @@ struct FailoverBench: AsyncParsableCommand {
                 Self.cells(event.rawValue, results, hasAddress: true)
                     + ["\(Int(Sample(results.map { Double($0.acked) }).median ?? 0))"])
             guard event != .redisKilled else { continue }
-            let lost = results.reduce(0) { $0 + $1.lost }
+            let lost = results.reduce(0) { $0 + ($1.lost ?? 0) }
             report.targets.append(
                 Target(
                     what: "\(event.rawValue) at full speed: acked writes lost, all runs", limit: "0",
@@ -130,7 +130,7 @@ struct FailoverBench: AsyncParsableCommand {
 
     static func cells(_ name: String, _ results: [FailoverRun.Result], hasAddress: Bool) -> [String] {
         let gaps = Sample(results.compactMap(\.gap))
-        let lost = Sample(results.map { Double($0.lost) })
+        let lost = Sample(results.compactMap { $0.lost.map(Double.init) })
         let whole = { (value: Double?) in value.map { "\(Int($0))" } ?? "-" }
         return [
             name, "\(results.count)", gaps.median.text, gaps.max.text,

@@ -6,7 +6,7 @@ extension FailoverBench {
     static func judge(_ event: FailoverEvent, _ results: [FailoverRun.Result], into report: inout BenchReport) {
         let recovered = Sample(results.compactMap(\.recovered))
         let gaps = Sample(results.compactMap(\.gap))
-        let lost = results.reduce(0) { $0 + $1.lost }
+        let lost = results.reduce(0) { $0 + ($1.lost ?? 0) }
         let overlap = Sample(results.map(\.twoMasters)).max ?? 0
         switch event {
         case .redisKilled, .redisRestarted:

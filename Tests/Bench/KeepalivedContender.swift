@@ -42,7 +42,7 @@ struct KeepalivedContender: Contender {
             instance.addresses = pair.settings.daemon.routers[0].addresses
             (instance.version, instance.interval) = style == .classic ? (2, "1") : (3, "0.1")
             instance.more = Self.notifications(directory)
-            instance.more += style == .classic ? ["track_script {\n redis\n }"] : ["track_file {\n redis\n }"]
+            instance.more += style == .classic ? ["track_script {\n redis\n }"] : ["track_file {\n redis weight 0\n }"]
             keepalived.append(
                 try await Keepalived(
                     pair.lab, on: node.leaf, [instance], global: ["script_user root"],

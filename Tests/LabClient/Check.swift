@@ -13,9 +13,10 @@ struct Check {
         prefix = options.text("prefix", default: "w")
     }
 
-    /// The acknowledged writes that the server lacks.
-    func lost(_ finder: Finder) throws(ClientError) -> [Acknowledgement] {
-        let link = try finder.connect()
+    /// The acknowledged writes that the server lacks; nil where no server can be reached.
+    func lost(_ finder: Finder) throws(ClientError) -> [Acknowledgement]? {
+        let link: Connection
+        do throws(ClientError) { link = try finder.connect() } catch { return nil }
         var lost: [Acknowledgement] = []
         for start in stride(from: 0, to: acks.count, by: 500) {
             let part = acks[start..<min(start + 500, acks.count)]
@@ -40,8 +41,8 @@ struct Check {
         let lost = try lost(Finder(target: try options.target(), connectTimeout: 1000, timeout: 10_000))
         print("acked=\(acks.count)")
         print("acked_since=\(acks.count { $0.time > since })")
-        print("lost=\(lost.count)")
-        if let first = lost.first, let last = lost.last {
+        if let lost { print("lost=\(lost.count)") }
+        if let first = lost?.first, let last = lost?.last {
             print("lost_first=\(first.time)")
             print("lost_last=\(last.time)")
         }

@@ -38,8 +38,8 @@ public final class LabWriter: Sendable {
     public struct Account: Sendable {
         /// Acknowledged writes.
         public var acked: Int
-        /// Of these, those that the server lacks which the clients reach at the end.
-        public var lost: Int
+        /// Of these, those that the server lacks which the clients reach at the end; nil where they reach none.
+        public var lost: Int?
         /// The longest time without an acknowledgement, if it ended after the event; nil where there was none after it.
         public var gap: Duration?
         /// From the event to the end of that gap.
@@ -109,7 +109,7 @@ public final class LabWriter: Sendable {
             ], in: leaf)
         let values = Self.values(text)
         return Account(
-            acked: Int(values["acked"] ?? 0), lost: Int(values["lost"] ?? -1),
+            acked: Int(values["acked"] ?? 0), lost: values["lost"].map { Int($0) },
             gap: values["gap"].map { .nanoseconds($0) }, recovered: values["recovered"].map { .nanoseconds($0) },
             errors: Self.values(LabTool.text(files.acks + ".errors")).mapValues { Int($0) })
     }

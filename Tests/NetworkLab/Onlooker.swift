@@ -12,7 +12,8 @@ public final class Onlooker: Sendable {
 
         public var description: String {
             let gap = writes.gap.map { "\($0 / .milliseconds(1)) ms" } ?? "none"
-            return "acked \(writes.acked), lost \(writes.lost), gap \(gap), errors \(writes.errors), two addresses "
+            return
+                "acked \(writes.acked), lost \(writes.lost.map { "\($0)" } ?? "unknown"), gap \(gap), errors \(writes.errors), two addresses "
                 + "\(twoAddresses / .milliseconds(1)) ms, two masters \(twoMasters / .milliseconds(1)) ms"
         }
     }
