@@ -18,6 +18,10 @@ public struct NodeConfiguration: Sendable, Equatable {
     public var upkeep: AddressUpkeep.Settings
     /// The other node, for unicast; empty: the multicast group.
     public var unicastPeers: [IPAddress]
+    /// The local Redis as the other one is told to follow it; nil where that is not known.
+    public var localRedis: RedisAddress?
+    /// The peer's Redis as it is configured, host and port; tells whether the local one follows it.
+    public var peerRedis: RedisAddress?
     /// How long things may take.
     public var timing: Timing
     /// What may be lost.
@@ -60,8 +64,8 @@ public struct NodeConfiguration: Sendable, Equatable {
     /// Makes one.
     public init(
         name: String, node: String, router: VirtualRouterParameters, virtualAddresses: [VirtualAddress],
-        upkeep: AddressUpkeep.Settings = .init(), unicastPeers: [IPAddress] = [], timing: Timing = .init(),
-        policy: Policy = .init()
+        upkeep: AddressUpkeep.Settings = .init(), unicastPeers: [IPAddress] = [], localRedis: RedisAddress? = nil,
+        peerRedis: RedisAddress? = nil, timing: Timing = .init(), policy: Policy = .init()
     ) {
         self.name = name
         self.node = node
@@ -69,7 +73,23 @@ public struct NodeConfiguration: Sendable, Equatable {
         self.virtualAddresses = virtualAddresses
         self.upkeep = upkeep
         self.unicastPeers = unicastPeers
+        self.localRedis = localRedis
+        self.peerRedis = peerRedis
         self.timing = timing
         self.policy = policy
+    }
+}
+
+/// Host and port of a Redis server, as they are given to `SLAVEOF`.
+public struct RedisAddress: Sendable, Hashable {
+    /// A name or an address.
+    public var host: String
+    /// 1...65535.
+    public var port: Int
+
+    /// Makes one.
+    public init(host: String, port: Int) {
+        self.host = host
+        self.port = port
     }
 }

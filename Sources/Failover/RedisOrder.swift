@@ -47,21 +47,7 @@ public enum RedisOrder: Sendable, Equatable {
     }
 
     /// What the node knows of a master that cannot be asked.
-    public struct KnownMaster: Sendable, Equatable {
-        /// Dead (its process is gone), silent (and so is its daemon), or restarted: another process under its address.
-        public var contact: SyncGate.Contact
-        /// The last reading of it while the local server was its replica; bounds the loss.
-        public var lastSample: Observation?
-        /// Since when the local server's applied offset has not moved.
-        public var stillSince: Instant?
-
-        /// Makes one.
-        public init(contact: SyncGate.Contact, lastSample: Observation?, stillSince: Instant?) {
-            self.contact = contact
-            self.lastSample = lastSample
-            self.stillSince = stillSince
-        }
-    }
+    public typealias KnownMaster = SyncGate.KnownMaster
 
     /// What following may discard at most.
     public enum Discard: Sendable, Equatable {

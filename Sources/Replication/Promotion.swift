@@ -188,7 +188,9 @@ public struct Promotion: Sendable, Equatable {
     }
 
     private func opened(_ opening: SyncGate.Opening) -> (State, [Action]) {
-        let isReachable = opening.master == .answering || opening.master == .restarted
+        // A known master is not asked, and not told: what the replica holds has to be saved first.
+        let isReachable =
+            (opening.master == .answering || opening.master == .restarted) && request.policy.goneMaster == nil
         guard isReachable, opening.overridden?.isAboutUnusableMaster != true else {
             return (.promoting(opening, .lost(opening.master)), [.promoteLocal])
         }

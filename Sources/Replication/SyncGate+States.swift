@@ -31,6 +31,7 @@ extension SyncGate {
 
     static func closed(_ event: Event, _ now: Instant) -> Step {
         guard case .requested(let policy) = event else { return (.closed, []) }
+        if let known = policy.goneMaster { return requested(policy, knowing: known, now) }
         return (.approaching(Attempt(policy: policy, startedAt: now)), [.sample(.both, after: .zero)])
     }
 
@@ -226,11 +227,18 @@ extension SyncGate {
     }
 
     private static func judge(_ drain: inout Drain, _ observation: Observation, _ now: Instant) -> Step {
+        if let known = drain.attempt.policy.goneMaster { return judge(&drain, knowing: known, observation, now) }
         if let refusal = obstacleWithoutMaster(drain, observation.info) { return finish(drain, refusing: refusal, now) }
         guard let link = observation.info.masterLink, link.isUp else { return finish(drain, refusing: nil, now) }
+        return awaitEnd(&drain, link, now)
+    }
+
+    /// The link is up: waits for the stream's end.
+    static func awaitEnd(_ drain: inout Drain, _ link: ReplicationInfo.MasterLink, _ now: Instant) -> Step {
         if drain.lastOffset != link.appliedOffset {
+            // The caller may know since when it stands still.
+            if drain.lastOffset != nil || drain.stillSince == nil { drain.stillSince = now }
             drain.lastOffset = link.appliedOffset
-            drain.stillSince = now
         }
         // A dead process's link goes down by itself; a silent one's stays up, and ends when nothing arrives any more.
         if drain.contact == .silent || drain.contact == .answering, let since = drain.stillSince,
@@ -249,7 +257,7 @@ extension SyncGate {
         return isSameHistory(replica, master) ? nil : .otherHistory(masterKeys: master.keys)
     }
 
-    private static func finish(_ drain: Drain, refusing refusal: Refusal?, _ now: Instant) -> Step {
+    static func finish(_ drain: Drain, refusing refusal: Refusal?, _ now: Instant) -> Step {
         // A master that is known to live is "heard" by its replica, which is what the overridden refusal says already.
         let isNews = refusal != .masterHeard || drain.contact == .dead || drain.overriding == nil
         if let refusal, isNews, !accepts(refusal, drain.attempt.policy) {
@@ -260,9 +268,14 @@ extension SyncGate {
                 overridden, drain.attempt, target: drain.target, contact: drain.contact, mayBeFenced: drain.mayBeFenced,
                 now)
         }
-        let loss =
-            drain.contact == .restarted
-            ? .unknown(.masterRestarted) : loss(drain.attempt, target: drain.target, now)
+        let loss: Loss =
+            if let known = drain.attempt.policy.goneMaster {
+                loss(drain.attempt, knowing: known, now)
+            } else if drain.contact == .restarted {
+                .unknown(.masterRestarted)
+            } else {
+                loss(drain.attempt, target: drain.target, now)
+            }
         let opening = opening(drain.attempt, target: drain.target, contact: drain.contact, loss: loss)
         return openWithinLimit(opening, drain.attempt.policy, mayBeFenced: drain.mayBeFenced)
     }

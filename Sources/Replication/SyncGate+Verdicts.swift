@@ -100,9 +100,14 @@ extension SyncGate {
         let replica = attempt.replica
         let waited = read.flatMap { read in replica.map { max($0.at - read.at, .zero) } }
         let evidence = Evidence(
-            target: read.flatMap { position($0.info) }, appliedOffset: replica?.info.dataOffset ?? 0,
+            target: read.flatMap { position($0.info) }, appliedOffset: replica.map { applied($0, attempt) } ?? 0,
             fence: target?.fence, waited: waited ?? .zero)
         return Opening(evidence: evidence, loss: loss, master: contact, fencedUntil: target?.fencedUntil)
+    }
+
+    private static func applied(_ replica: Observation, _ attempt: Attempt) -> Int64 {
+        guard attempt.policy.goneMaster != nil else { return replica.info.dataOffset }
+        return offset(of: replica.info, after: attempt.master?.info) ?? replica.info.dataOffset
     }
 
     /// What is lost if the replica is promoted as it was last read.

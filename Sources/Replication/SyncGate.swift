@@ -38,11 +38,13 @@ public struct SyncGate: Sendable, Equatable {
         public var listedAs: GateConditions.ReplicaAddress
         /// `run_id` of a master that an interrupted run of ours had already told to follow, from its journal.
         public var resumedMaster: String?
+        /// What is known of the master already, so that nothing waits for it; `nil`: it is asked.
+        public var knownMaster: KnownMaster?
 
         /// Makes a policy.
         public init(
             timeout: Duration, onTimeout: OnTimeout, maxLossBytes: Int64? = nil, force: Bool = false,
-            listedAs: GateConditions.ReplicaAddress, resumedMaster: String? = nil
+            listedAs: GateConditions.ReplicaAddress, resumedMaster: String? = nil, knownMaster: KnownMaster? = nil
         ) {
             self.timeout = timeout
             self.onTimeout = onTimeout
@@ -50,7 +52,11 @@ public struct SyncGate: Sendable, Equatable {
             self.force = force
             self.listedAs = listedAs
             self.resumedMaster = resumedMaster
+            self.knownMaster = knownMaster
         }
+
+        /// The known master, unless it answers.
+        var goneMaster: KnownMaster? { knownMaster.flatMap { $0.contact == .answering ? nil : $0 } }
     }
 
     /// What is known of the master's life.
@@ -104,7 +110,7 @@ public struct SyncGate: Sendable, Equatable {
 
     /// Where the attempt stands.
     public enum State: Sendable, Equatable {
-        /// Leaves to `approaching` when a promotion is requested.
+        /// Leaves to `approaching` when a promotion is requested, to `draining` when its master is known to be gone.
         case closed
         /// Leaves to `fencing` when the replica is close, to `open` when the master needs no fence, to `draining` when
         /// the master is lost, to `refused` on an obstacle or when the time is up.

@@ -59,6 +59,10 @@ public struct StandaloneRouter: Sendable, Equatable {
         case deadlineReached
         /// From now on this is the priority.
         case priorityChanged(Priority)
+        /// A Backup becomes Active at once: the Active router has given up in its favour.
+        case takeOver
+        /// `servesByOrder`: put the addresses on, while Active. Nothing in the other states.
+        case serve
     }
 
     /// What to do, in this order.
@@ -88,6 +92,9 @@ public struct StandaloneRouter: Sendable, Equatable {
     /// Whether it was started, and not stopped since.
     public private(set) var isStarted = false
 
+    /// Whether the addresses are there only when `serve` has ordered it, and not as soon as the election is won.
+    public let servesByOrder: Bool
+
     /// nil under multicast.
     private let peers: [IPAddress]?
     private var remarks = Remarks()
@@ -97,12 +104,17 @@ public struct StandaloneRouter: Sendable, Equatable {
     /// multicast. The parameters and settings have no `problem`.
     public init(
         _ parameters: VirtualRouterParameters, virtualAddresses: [VirtualAddress],
-        upkeep settings: AddressUpkeep.Settings = AddressUpkeep.Settings(), peers: [IPAddress] = []
+        upkeep settings: AddressUpkeep.Settings = AddressUpkeep.Settings(), peers: [IPAddress] = [],
+        servesByOrder: Bool = false
     ) {
+        self.servesByOrder = servesByOrder
         router = VirtualRouter(parameters, primaryAddress: parameters.family == .ipv4 ? .v4(0) : .v6(0, 0))
         upkeep = AddressUpkeep(virtualAddresses, settings: settings)
         self.peers = peers.isEmpty ? nil : peers
     }
+
+    /// Whether the addresses are ours at present.
+    public var isServing: Bool { upkeep.state != .standby }
 
     /// Where the election stands.
     public var state: VirtualRouter.State { router.state }
@@ -137,6 +149,9 @@ public struct StandaloneRouter: Sendable, Equatable {
             elect(.deadlineReached, &output, now)
             output.append(upkeep.handle(.deadlineReached, now: now))
         case .priorityChanged(let priority): elect(.priorityChanged(priority), &output, now)
+        case .takeOver: elect(.takeOver, &output, now)
+        case .serve:
+            if router.state.name == .active { output.append(upkeep.handle(.activated, now: now)) }
         }
         return output.actions + output.reports.map { .report($0) }
     }
@@ -189,7 +204,7 @@ extension StandaloneRouter {
             switch action {
             case .send(let advertisement): output.actions.append(.send(advertisement))
             case .becomeActive(let cause):
-                output.append(upkeep.handle(.activated, now: now))
+                if !servesByOrder { output.append(upkeep.handle(.activated, now: now)) }
                 output.reports.append(.transition(from: before, to: .active, cause: cause))
             case .becomeBackup(let cause):
                 output.append(upkeep.handle(.deactivated, now: now))

@@ -44,6 +44,8 @@ extension VirtualRouter {
         case higherAddress(from: IPAddress)
         /// This router was frozen, for so long, and another one took over meanwhile.
         case overslept(Duration, from: IPAddress)
+        /// The Active router has given up in favour of this one, which was told so.
+        case handedOver(from: IPAddress?)
         /// It was told to stop.
         case shutdown
         /// Its interface is down, gone, or has no address.
@@ -63,6 +65,7 @@ extension VirtualRouter.Cause {
         case .higherPriority: "higher_priority"
         case .higherAddress: "higher_address"
         case .overslept: "overslept"
+        case .handedOver: "handed_over"
         case .shutdown: "shutdown"
         case .interfaceDown: "interface_down"
         }
@@ -72,7 +75,7 @@ extension VirtualRouter.Cause {
     public var other: IPAddress? {
         switch self {
         case .startup, .owner, .shutdown, .interfaceDown: nil
-        case .activeDown(let address, _): address
+        case .activeDown(let address, _), .handedOver(let address): address
         case .resigned(let address), .preempting(_, let address), .higherPriority(_, let address),
             .higherAddress(let address), .overslept(_, let address):
             address
@@ -94,6 +97,8 @@ extension VirtualRouter.Cause: CustomStringConvertible {
         case .higherAddress(let address): "\(address) is Active with the same priority, and a higher address"
         case .overslept(let time, let address):
             "sent nothing for \(time.shortText) (frozen?), and \(address) has taken over"
+        case .handedOver(let address?): "\(address) handed over to it"
+        case .handedOver(nil): "it was handed over to"
         case .shutdown: "told to stop"
         case .interfaceDown: "the interface is down or has no address"
         }

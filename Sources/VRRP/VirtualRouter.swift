@@ -59,6 +59,8 @@ public struct VirtualRouter: Sendable, Equatable {
         case priorityChanged(Priority)
         /// From now on advertisements leave from this address.
         case primaryAddressChanged(IPAddress)
+        /// A Backup becomes Active at once, because the caller knows that the Active router has given up in its favour.
+        case takeOver
     }
 
     /// What to do, in this order.
@@ -168,7 +170,7 @@ extension VirtualRouter {
             return (backup.state, [.becomeBackup(.startup)])
         case .priorityChanged(let priority): setPriority(priority)
         case .primaryAddressChanged(let address): primaryAddress = address
-        case .shutdown, .interfaceDown, .received, .deadlineReached: break
+        case .shutdown, .interfaceDown, .received, .deadlineReached, .takeOver: break
         }
         return (.initialize, [])
     }
@@ -213,6 +215,7 @@ extension VirtualRouter {
             if parameters.priority == .owner { return becomeActive(.owner, now) }
             backup.timer += skewTime(backup.interval) - before
         case .primaryAddressChanged(let address): primaryAddress = address
+        case .takeOver: return becomeActive(.handedOver(from: lastHeard?.address), now)
         case .startup: break
         }
         return (backup.state, [])
@@ -281,7 +284,7 @@ extension VirtualRouter {
             return answer(rival, timer, now)
         case .priorityChanged(let priority): setPriority(priority)
         case .primaryAddressChanged(let address): primaryAddress = address
-        case .startup: break
+        case .startup, .takeOver: break
         }
         return (unchanged, [])
     }

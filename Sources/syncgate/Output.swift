@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 import Operations
+import Replication
 import Synchronization
 
 /// Standard output and standard error.
