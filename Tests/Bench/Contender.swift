@@ -40,7 +40,6 @@ enum ContenderKind: String, Sendable, CaseIterable, Hashable {
     /// Builds a pair with it, settled: node 1 is master, and has the virtual address where there is one.
     func build(_ version: RedisVersion) async throws -> any Contender {
         var settings = PairLab.Settings(version)
-        settings.daemon.logLevel = "info"
         settings.redis.hasBootFence = self == .syncgate
         let pair = try await PairLab(settings)
         do {

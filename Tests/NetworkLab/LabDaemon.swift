@@ -45,7 +45,7 @@ public final class LabDaemon: Sendable {
         /// The virtual routers.
         public var routers = [Router()]
         /// `log.level`.
-        public var logLevel = "debug"
+        public var logLevel = "info"
         /// Further lines at the end of the file.
         public var more: [String] = []
 
