@@ -95,7 +95,7 @@ let package = Package(
             name: "DaemonTests",
             dependencies: [
                 "Daemon", "Failover", "LinuxNet", "NetworkLab", "Operations", "RedisClient", "RedisLab", "Replication",
-                "VRRP",
+                "VRRP", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
         .testTarget(
