@@ -10,16 +10,13 @@ extension Coordinator {
         case .stop: isStopping = phase != .stopped
         case .link(let isUsable): isLinkUsable = isUsable
         case .election(let name, let cause): (vrrp, vrrpCause) = (name, cause)
-        case .heard(let isResigning):
-            if isResigning { (resignedAt, activeHeardAt) = (now, nil) } else { activeHeardAt = now }
+        case .heard(.resigning): (resignedAt, activeHeardAt, heardPriority) = (now, nil, nil)
+        case .heard(let priority): (activeHeardAt, heardPriority) = (now, priority)
         case .local(let reading): take(local: reading, now)
         case .peer(let reading): take(peer: reading, now)
         case .peerDaemon(let presence):
             self.presence = presence
-            if let epoch = presence?.epoch, epoch > memory.epoch, phase != .idle {
-                memory.epoch = epoch
-                remember()
-            }
+            adoptEpoch()
         case .witness(let isReachable): isWitnessReachable = isReachable
         case .progress(let id, .promoted): promoted(id)
         case .ended(let id, let outcome): ended(id, outcome, now)
@@ -40,8 +37,18 @@ extension Coordinator {
         }
     }
 
+    /// The other node's promotions count for this one when its data set went through them, or when it is the one that serves:
+    /// an old master that has just come back has not, and must not claim that it was master last.
+    private mutating func adoptEpoch() {
+        guard let epoch = presence?.epoch, epoch > memory.epoch, phase != .idle else { return }
+        guard state == .serving || localFollowsPeer && local.info?.masterLink?.isUp == true else { return }
+        memory.epoch = epoch
+        remember()
+    }
+
     private mutating func take(local reading: RedisReading, _ now: Instant) {
         _ = local.take(reading, now)
+        adoptEpoch()
         guard let info = local.info, !info.isLoading, !local.isOutdated else { return }
         if isMasterOfPeerOrAlone || localFollowsPeer && info.masterLink?.isUp == true { note(info, now) }
     }

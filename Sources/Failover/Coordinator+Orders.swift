@@ -44,7 +44,7 @@ extension Coordinator {
         if masterGone != nil { return knownMaster(.restarted, now) }
         switch peer.reading {
         case .dead: return knownMaster(.dead, now)
-        case .silent(let since) where now - since >= Self.silenceOfTheDead: return knownMaster(.silent, now)
+        case .silent(let since) where now - since >= silenceOfTheDead: return knownMaster(.silent, now)
         default: return nil
         }
     }
@@ -55,7 +55,9 @@ extension Coordinator {
     }
 
     /// A living master answers within this time, and a dead one has been silent for longer when the election is decided.
-    static let silenceOfTheDead: Duration = .milliseconds(250)
+    private var silenceOfTheDead: Duration {
+        min(max(configuration.router.advertisementInterval * 5 / 2, .milliseconds(50)), .milliseconds(250))
+    }
 
     // MARK: Operations
 
@@ -74,7 +76,7 @@ extension Coordinator {
 
     mutating func promote(_ cause: GateCause, knownMaster: SyncGate.KnownMaster?, _ now: Instant) {
         let (timing, policy) = (configuration.timing, configuration.policy)
-        let isPlanned = cause == .switchover
+        let isPlanned = cause.isPlanned
         let order = RedisOrder.PromotionOrder(
             timeout: isPlanned ? timing.switchoverTimeout : timing.promoteTimeout,
             promotesAfterTimeout: !isPlanned && policy.promotesAfterTimeout, maxLossBytes: policy.maxLossBytes,
@@ -262,6 +264,7 @@ extension Coordinator.Gating {
         case .elected(let cause): cause.code
         case .masterGone: "master_gone"
         case .switchover: "switchover"
+        case .preempting: "preempting"
         }
     }
 
@@ -271,6 +274,7 @@ extension Coordinator.Gating {
         case .elected(let cause): "elected: \(cause)"
         case .masterGone(let why): "the master is gone: \(why)"
         case .switchover: "asked to take over"
+        case .preempting(let priority): "takes back what a node of the lower priority \(priority) serves"
         }
     }
 }

@@ -44,9 +44,13 @@ extension Coordinator {
                 "it was restarted behind our back: run_id \(present.prefix(8))… instead of \(runID.prefix(8))…")
         }
         switch (phase, local.reading) {
-        case (.serving, .unusable), (.handingOver, .unusable), (.starting, .observed), (.gating, .observed): return nil
+        case (.serving, _), (.handingOver, _), (.starting, .observed), (.gating, .observed): return nil
         case (_, .unusable(let reason)): return .redisUnusable(reason)
-        case (_, .observed(let observation)) where observation.info.isLoading: return .redisLoading
+        case (_, .observed(let observation)):
+            // A copy from a master that was restarted empty is no reason to stand aside, but to be quick.
+            guard masterGone == nil else { return nil }
+            let isCopying = observation.info.masterLink?.fullResync != nil
+            return observation.info.isLoading || isCopying ? .redisLoading : nil
         default: return nil
         }
     }
@@ -78,6 +82,7 @@ extension Coordinator {
         if let outcome { return followed(outcome, now) }
         guard let info = local.info, !local.isOutdated else { return wait("the local Redis does not answer yet") }
         if info.isLoading { return wait("the local Redis is loading its data set") }
+        if info.masterLink?.fullResync != nil { return wait("the local Redis receives a full copy from its master") }
         if configuration.policy.hasWitnesses, isWitnessReachable == nil { return wait("no witness has answered yet") }
         guard let survey = survey(hasWaited: now - since >= configuration.timing.waitForPeer) else {
             return wait("the peer's Redis has not been asked yet")
@@ -127,7 +132,18 @@ extension Coordinator {
         if let masterGone, presence?.state != .paused {
             return promote(.masterGone(masterGone), knownMaster: knownMaster(.restarted, now), now)
         }
-        if !localFollowsPeer { place(now) }
+        if !localFollowsPeer { return place(now) }
+        preempt(now)
+    }
+
+    /// Takes role and addresses back from a node of lower priority, where that is configured: by a switchover, which loses
+    /// nothing, and not by the election, which would take the addresses before the gate is passed.
+    private mutating func preempt(_ now: Instant) {
+        guard configuration.router.preempts, let heardPriority, heardPriority < configuration.router.priority,
+            presence?.state == .serving, let since, now - since >= configuration.router.preemptDelay,
+            let link = local.info?.masterLink, link.isUp
+        else { return }
+        promote(.preempting(heardPriority), knownMaster: nil, now)
     }
 
     /// Master, without the addresses: about to get them, or left over from before.
@@ -149,6 +165,10 @@ extension Coordinator {
             wait(why)
             order(.follow(accepting: discard))
         case .unrelated(let why): fail(.unrelatedDataSets(why), retrying: now)
+        case .lead(let why) where local.isMaster == true:
+            // Both served while they were cut off from each other, and the election has decided since.
+            wait("the other node serves, although \(why)")
+            order(.follow(accepting: .surplus))
         case .wait(let why), .lead(let why), .inPlace(let why): wait(why)
         }
     }
@@ -167,7 +187,9 @@ extension Coordinator {
         let isDecided = if case .handedOver = vrrpCause { true } else { promotedAt != nil }
         if local.isMaster == true, isDecided { return serve(vrrpCause.code, "\(vrrpCause)", now) }
         guard let survey = survey(hasWaited: true) else { return }
-        if local.isMaster == false, localFollowsPeer {
+        // Where both follow each other there is no master to ask: the data sets decide.
+        let areMutual = peer.isMaster == false && peerFollowsLocal
+        if local.isMaster == false, localFollowsPeer, !areMutual {
             return promote(.elected(vrrpCause), knownMaster: knownMaster(now), now)
         }
         switch survey.verdict {
@@ -204,7 +226,7 @@ extension Coordinator {
 
     private mutating func serve(_ cause: String, _ why: String, _ now: Instant) {
         output.append(.serve)
-        (resignedAt, promotedAt, activeHeardAt) = (nil, nil, nil)
+        (resignedAt, promotedAt, activeHeardAt, minReplicas, hasReplica) = (nil, nil, nil, nil, nil)
         let answer = OrderAnswer(
             isDone: true, text: "\(configuration.node) serves now", loss: outcome?.loss ?? .none,
             writeGap: outcome?.writeGap)
@@ -220,7 +242,23 @@ extension Coordinator {
         if runID == nil, let present = local.info?.server?.runID { phase = .serving(runID: present) }
         if local.isMaster == false, !local.isOutdated {
             leave()
-            join("the local Redis was made a replica; role and addresses move together", now)
+            return join("the local Redis was made a replica; role and addresses move together", now)
+        }
+        watchReplica()
+    }
+
+    /// Says once that nobody could take over, and once that somebody can again.
+    private mutating func watchReplica() {
+        let isThere = peerFollowsLocal && peer.info?.masterLink?.isUp == true
+        guard isThere != hasReplica, !peer.isOutdated else { return }
+        let before = hasReplica
+        hasReplica = isThere
+        if isThere {
+            if before == false { log(.notice, "replica_back", "the peer's Redis is a replica with its link up again") }
+        } else {
+            log(
+                .warning, "no_replica",
+                "the peer's Redis is no replica of the local one with its link up: nobody can take over")
         }
     }
 

@@ -49,6 +49,15 @@ struct Coordinator: Sendable, Equatable {
         case elected(VirtualRouter.Cause)
         case masterGone(String)
         case switchover
+        case preempting(Priority)
+
+        /// Whether there is somebody to wait for: nothing is to be lost.
+        var isPlanned: Bool {
+            switch self {
+            case .switchover, .preempting: true
+            case .elected, .masterGone: false
+            }
+        }
     }
 
     /// A planned hand-over.
@@ -95,7 +104,7 @@ struct Coordinator: Sendable, Equatable {
         /// Where the election stands now.
         case election(VirtualRouter.StateName, VirtualRouter.Cause)
         /// An advertisement of the other node: Active, or resigning.
-        case heard(isResigning: Bool)
+        case heard(Priority)
         case local(RedisReading)
         case peer(RedisReading)
         case peerDaemon(Presence?)
@@ -123,6 +132,7 @@ struct Coordinator: Sendable, Equatable {
     var vrrpCause = VirtualRouter.Cause.startup
     /// When an Active router was heard last, and when one resigned last.
     var activeHeardAt: Instant?
+    var heardPriority: Priority?
     var resignedAt: Instant?
     /// An exclusive operation that is under way, and what one that has ended left to be dealt with.
     var running: Running?
@@ -140,6 +150,8 @@ struct Coordinator: Sendable, Equatable {
     var transitions = 0
     /// `min-slaves-to-write` as it was last ordered.
     var minReplicas: Int?
+    /// Whether the peer's Redis could take over, as it was last told.
+    var hasReplica: Bool?
     /// When the memory was last written down.
     var rememberedAt: Instant?
     private var shown: Presence?

@@ -31,7 +31,7 @@ public struct Transition: Sendable, Equatable {
 public enum Fault: Sendable, Equatable {
     /// The local Redis is down. Back when it answers and has loaded.
     case redisDown(String)
-    /// The local Redis is loading its data set. Back when it has.
+    /// The local Redis is loading its data set, or receives a full copy from its master. Back when it is done.
     case redisLoading
     /// The local Redis cannot be used: the reason. Back when it can.
     case redisUnusable(String)
@@ -67,7 +67,7 @@ extension Fault: CustomStringConvertible {
     public var description: String {
         switch self {
         case .redisDown(let reason): "the local Redis is down: \(reason)"
-        case .redisLoading: "the local Redis is loading its data set"
+        case .redisLoading: "the local Redis is loading its data set, or receives a full copy"
         case .redisUnusable(let reason): "the local Redis cannot be used: \(reason)"
         case .interfaceDown: "the interface is down, or has no address"
         case .witnessUnreachable: "no witness answers: this node is cut off"

@@ -282,4 +282,42 @@ struct NodeTests {
             #expect(!story.actions.words.contains { $0.hasPrefix("->") })
         }
     }
+
+    @Test("preemption is a switchover that loses nothing; without it nothing is taken back")
+    func preempts() throws {
+        let plain = try standby { $0.router.priority = Priority(200) }
+        #expect(plain.lastOrder == nil)
+        var story = try standby {
+            $0.router.priority = Priority(200)
+            $0.router.preempts = true
+            $0.router.preemptDelay = .milliseconds(50)
+        }
+        #expect(story.lastOrder == nil)
+        story.passes(.milliseconds(60))
+        try story.reads(local: Self.replica)
+        #expect(story.actions.words.contains("promote"))
+        #expect(!story.actions.words.contains("advertise"))
+        guard case .promote(let order) = story.lastOrder?.order else { return }
+        #expect(!order.promotesAfterTimeout)
+    }
+
+    @Test("a full copy from the master: out of the election until it is done")
+    func fullResync() throws {
+        var story = try standby()
+        var copying = Self.replica
+        (copying.isSyncing, copying.follows) = (true, ("198.51.100.2", 6379, false))
+        try story.reads(local: copying)
+        #expect(story.state == .fault)
+        try story.reads(local: Self.replica)
+        #expect(story.state == .standby)
+    }
+
+    @Test("an isolated master stops acknowledging writes, one whose peer is dead goes on")
+    func writeFence() throws {
+        var story = try serving { $0.policy.fencesIsolatedMaster = true }
+        #expect(story.actions.words.contains("write fence 1"))
+        #expect(!story.happens(.peer(.silent(since: story.now)), after: .seconds(2)).words.contains("write fence 0"))
+        #expect(story.happens(.peer(.dead)).words.contains("write fence 0"))
+        #expect(try story.reads(peer: Self.peerReplica).words.contains("write fence 1"))
+    }
 }
