@@ -93,7 +93,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "DaemonTests",
-            dependencies: ["Daemon", "Failover", "NetworkLab", "RedisClient", "RedisLab", "Replication", "VRRP"],
+            dependencies: [
+                "Daemon", "Failover", "LinuxNet", "NetworkLab", "Operations", "RedisClient", "RedisLab", "Replication",
+                "VRRP", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "FailoverIntegrationTests",

@@ -16,10 +16,7 @@ extension Coordinator {
         case .peer(let reading): take(peer: reading, now)
         case .peerDaemon(let presence):
             self.presence = presence
-            if let epoch = presence?.epoch, epoch > memory.epoch, phase != .idle {
-                memory.epoch = epoch
-                remember()
-            }
+            adoptEpoch()
         case .witness(let isReachable): isWitnessReachable = isReachable
         case .progress(let id, .promoted): promoted(id)
         case .ended(let id, let outcome): ended(id, outcome, now)
@@ -40,9 +37,20 @@ extension Coordinator {
         }
     }
 
+    /// The other node's promotions count for this one when its data set went through them, or when it is the one that serves:
+    /// an old master that has just come back has not, and must not claim that it was master last.
+    private mutating func adoptEpoch() {
+        guard let epoch = presence?.epoch, epoch > memory.epoch, phase != .idle else { return }
+        guard state == .serving || localFollowsPeer && local.info?.masterLink?.isUp == true else { return }
+        memory.epoch = epoch
+        remember()
+    }
+
     private mutating func take(local reading: RedisReading, _ now: Instant) {
         _ = local.take(reading, now)
+        adoptEpoch()
         guard let info = local.info, !info.isLoading, !local.isOutdated else { return }
+        if info.masterLink?.isUp == true, info.masterLink?.fullResync == nil { isCopyPending = false }
         if isMasterOfPeerOrAlone || localFollowsPeer && info.masterLink?.isUp == true { note(info, now) }
     }
 
@@ -93,7 +101,7 @@ extension Coordinator {
     private mutating func ended(_ id: OperationID, _ outcome: OperationOutcome, _ now: Instant) {
         guard let running, running.id == id else { return }
         self.running = nil
-        self.outcome = outcome
+        self.outcome = running.order == .park && outcome.result == .done ? nil : outcome
         guard outcome.result == .done else { return }
         switch running.order {
         case .promote, .lead:
@@ -104,6 +112,7 @@ extension Coordinator {
             memory.wasMaster = true
             remember()
         case .follow, .handOver, .park:
+            if case .follow = running.order { isCopyPending = true }
             if case .handOver = running.order { memory.epoch = max(memory.epoch, presence?.epoch ?? 0) + 1 }
             local.give(isMaster: false, at: now)
             (promotedAt, masterGone, masterSample) = (nil, nil, nil)

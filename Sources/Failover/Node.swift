@@ -109,6 +109,7 @@ public struct Node: Sendable, Equatable {
         switch event {
         case .start:
             // Addresses that a killed daemon left.
+            output.append(.resetConnections(configuration.virtualAddresses))
             output.append(.network(.remove(configuration.virtualAddresses)))
             coordinate(.start, &output, now)
         case .stop: coordinate(.stop, &output, now)
@@ -153,6 +154,13 @@ extension Node {
 
     /// Gives the router an event, and the coordinator what it did to the election.
     private mutating func route(_ event: StandaloneRouter.Event, _ output: inout [Action], _ now: Instant) {
+        if let election = elect(event, &output, now) { coordinate(election, &output, now) }
+    }
+
+    /// Gives the router an event, and returns what it did to the election.
+    private mutating func elect(
+        _ event: StandaloneRouter.Event, _ output: inout [Action], _ now: Instant
+    ) -> Coordinator.Event? {
         let (before, wasServing) = (router.state.name, router.isServing)
         var cause = VirtualRouter.Cause.startup
         for action in router.handle(event, now: now) {
@@ -161,19 +169,22 @@ extension Node {
             if case .report(.transition(_, _, let why)) = action { cause = why }
             output.append(.network(action))
         }
-        if router.state.name != before { coordinate(.election(router.state.name, cause), &output, now) }
+        return router.state.name == before ? nil : .election(router.state.name, cause)
     }
 
     private mutating func coordinate(_ event: Coordinator.Event, _ output: inout [Action], _ now: Instant) {
+        // What an action does to the election is handed in after the last one: the answer to it stands after them.
+        var elections: [Coordinator.Event?] = []
         for action in coordinator.handle(event, now: now) {
             switch action {
-            case .join: route(.start, &output, now)
-            case .leave: route(.stop, &output, now)
-            case .takeOver: route(.takeOver, &output, now)
-            case .serve: route(.serve, &output, now)
+            case .join: elections.append(elect(.start, &output, now))
+            case .leave: elections.append(elect(.stop, &output, now))
+            case .takeOver: elections.append(elect(.takeOver, &output, now))
+            case .serve: elections.append(elect(.serve, &output, now))
             case .node(let action): output.append(action)
             }
         }
+        for election in elections.compactMap({ $0 }) { coordinate(election, &output, now) }
     }
 
     private mutating func reconfigure(_ new: NodeConfiguration, _ output: inout [Action], _ now: Instant) {

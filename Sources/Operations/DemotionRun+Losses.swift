@@ -8,7 +8,7 @@ extension Demotion.Reason {
         case .peerOlder(let bytes): .exact(bytes: bytes)
         case .wouldDiscard(let discarded): discarded.loss
         case .peerEmpty, .peerIsReplica, .fenceFailed: .unknown(.notComparable)
-        case .peerLoading, .localLoading, .mutualReplicas: .none
+        case .peerLoading, .localLoading, .mutualReplicas, .peerIsMaster: .none
         }
     }
 }

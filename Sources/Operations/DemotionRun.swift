@@ -24,6 +24,16 @@ public struct DemotionRun: Sendable {
         public var stateDirectory: String?
         /// Whether a signal asked us to stop.
         public var isStopping: @Sendable () -> Bool = { false }
+        /// What may be done, where `force` does not say it.
+        public var limits: Demotion.Purpose?
+        /// Called the moment the peer is master, before the local server's clients are disconnected. Must not wait.
+        public var onPromoted: @Sendable () -> Void = {}
+        /// Wait until the link to the peer is up.
+        public var watchesLink = true
+        /// The program that guards a password fence, started with `fence-guard`; by default this one.
+        package var guardProgram = FenceGuard.ownProgram
+
+        var purpose: Demotion.Purpose { limits ?? .demote(force: force) }
 
         /// Makes options with the defaults of the command line.
         public init(local: Endpoint, peer: Endpoint) {
@@ -40,9 +50,14 @@ public struct DemotionRun: Sendable {
 
     /// Makes a run. `report` is called with each step as it happens, and must not wait.
     public init(_ options: Options, report: @escaping @Sendable (Step) -> Void) {
+        let servers = OpenServers(local: options.local, peer: options.peer, timeout: options.connectTimeout)
+        self.init(options, over: servers, report: report)
+    }
+
+    /// As the public form, over connections that are open already.
+    package init(_ options: Options, over servers: OpenServers, report: @escaping @Sendable (Step) -> Void) {
         self.options = options
-        local = Server(options.local, timeout: options.connectTimeout)
-        peer = Server(options.peer, timeout: options.connectTimeout)
+        (local, peer) = (servers.local, servers.peer)
         recorder = StepRecorder(report: report)
         journal = FenceJournal(
             directory: options.stateDirectory ?? FenceJournal.defaultDirectory(), local: options.peer.url.addressText)
@@ -86,10 +101,20 @@ public struct DemotionRun: Sendable {
         }
         recorder.record("local", PromotionRun.describe(options.local, ours))
         recorder.record("peer", PromotionRun.describe(options.peer, theirs))
-        let report = await act(on: decide(ours, theirs), ours, (host, port))
+        let report = await act(on: settled(ours, theirs), ours, (host, port))
         // Whatever an interrupted run had begun is overtaken by now.
         if report.result == .demoted || report.result == .alreadyReplica, !options.isDryRun { journal.deleteUnfenced() }
         return report
+    }
+
+    private func settled(_ ours: ReplicationInfo, _ theirs: ReplicationInfo) -> Demotion.Decision {
+        let decision = decide(ours, theirs)
+        let settled = Demotion.settle(decision, for: options.purpose, local: ours, peer: theirs)
+        if case .refuse(let reason) = decision, case .follow(let discarded) = settled {
+            let what = options.limits == nil ? "forced" : "accepted"
+            recorder.record(what, "\(reason); \(what), discarding \(discarded)")
+        }
+        return settled
     }
 
     private func decide(_ ours: ReplicationInfo, _ theirs: ReplicationInfo) -> Demotion.Decision {
@@ -122,10 +147,7 @@ public struct DemotionRun: Sendable {
         case .swapRoles:
             return await swapRoles()
         case .refuse(let reason):
-            guard options.force, reason.isForceable else { return refused(reason) }
-            let discarded = Demotion.discarded(by: reason, local: ours)
-            recorder.record("forced", "\(reason); forced, discarding \(discarded)")
-            return await follow(target, ours, discarding: discarded)
+            return refused(reason)
         case .follow(let discarded):
             return await follow(target, ours, discarding: discarded)
         }
@@ -141,8 +163,12 @@ public struct DemotionRun: Sendable {
         promotion.isDryRun = options.isDryRun
         promotion.stateDirectory = options.stateDirectory
         promotion.isStopping = options.isStopping
+        promotion.onPromoted = options.onPromoted
+        promotion.watchesLink = options.watchesLink
+        promotion.guardProgram = options.guardProgram
         if case .tcp(let host, let port) = options.peer.url.address { promotion.announce = (host, port) }
-        var report = await PromotionRun(promotion, recorder: recorder, isLocked: true).run()
+        let servers = OpenServers(local: peer, peer: local)
+        var report = await PromotionRun(promotion, recorder: recorder, isLocked: true, servers: servers).run()
         switch report.result {
         case .promoted where options.isDryRun:
             report.result = .demoted
@@ -178,7 +204,7 @@ public struct DemotionRun: Sendable {
                 "\(options.local.url) would follow \(options.peer.url) (dry run, nothing was changed)",
                 loss: discarding.loss)
         }
-        let fence = MasterFence(master: local, journal: journal)
+        let fence = MasterFence(master: local, journal: journal, guardProgram: options.guardProgram)
         var fenced: Fenced?
         if ours.masterLink == nil {
             switch await raise(fence, ours) {
@@ -200,7 +226,7 @@ public struct DemotionRun: Sendable {
             recorder.record("following", "SLAVEOF \(target.host) \(target.port)")
             let last = try Server.observation(outcomes[0], at: .now).info
             if let leaked = fenced?.hold?.leak(upTo: last.dataOffset, at: .now) {
-                if !options.force {
+                if !options.purpose.acceptsSurplus {
                     try MasterFence.check(try await local.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true))
                     recorder.record(
                         "restored",
@@ -247,16 +273,14 @@ public struct DemotionRun: Sendable {
                     discarding: discarding,
                     hold: FenceHold(fence: kind, until: until, offset: observation.info.dataOffset))
             }
-            switch decide(observation.info, theirs) {
+            switch settled(observation.info, theirs) {
             case .follow(let discarded): return .proceed(fenced(discarded))
-            case .refuse(let reason) where options.force && reason.isForceable:
-                return .proceed(fenced(Demotion.discarded(by: reason, local: observation.info)))
             case .refuse(let reason): return .refused(reason)
             case .alreadyFollows: return .overtaken
             case .swapRoles: return .refused(.fenceFailed("the peer follows the local server now"))
             }
         case .lockedOut(let reason), .failed(let reason):
-            return options.force
+            return options.purpose.acceptsSurplus
                 ? .proceed(Fenced(discarding: .dataSet(keys: ours.keys))) : .refused(.fenceFailed(reason))
         case .lost(let trouble):
             return .refused(.fenceFailed("\(trouble)"))
@@ -267,6 +291,10 @@ public struct DemotionRun: Sendable {
     private func awaitLink(
         _ result: OperationReport.Result, loss: Loss, _ reason: String
     ) async -> OperationReport {
+        guard options.watchesLink else {
+            return report(
+                result, loss.isPossible ? .lossPossible : .done, "\(options.local.url): \(reason)", loss: loss)
+        }
         let end = ContinuousClock.now + options.timeout
         var resync: ReplicationInfo.FullResync?
         while true {

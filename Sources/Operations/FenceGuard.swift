@@ -8,18 +8,21 @@ import Replication
 /// process group takes it along. What it must know comes over its standard input, never by arguments or environment,
 /// where `ps` would show it. End of input without `done` means that its parent died.
 public struct FenceGuard: Sendable {
+    /// The running program, whatever its path.
+    package static let ownProgram = "/proc/self/exe"
+
     private let input: Int32
     private let process: pid_t
 
     /// Starts the guard. Returns when it has all it needs.
     static func start(
-        over endpoint: Endpoint, entry: FenceJournal.Entry, journal: FenceJournal, undoAfter: Duration
+        over endpoint: Endpoint, entry: FenceJournal.Entry, journal: FenceJournal, undoAfter: Duration, program: String
     ) async throws(ServerTrouble) -> FenceGuard {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw .unusable("cannot start the fence's guard: \(reason(errno))") }
         // Also whatever our own parent left open in us: somebody may wait for its end, and the guard may live longer.
         for descriptor in 3..<Int32(1024) { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
-        let process = spawn(input: ends[0])
+        let process = spawn(program, input: ends[0])
         close(ends[0])
         guard let process else {
             close(ends[1])
@@ -57,7 +60,7 @@ public struct FenceGuard: Sendable {
     private static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }
 
     /// This program with `fence-guard`: input from the pipe, no output, so that nobody waits for its end.
-    private static func spawn(input: Int32) -> pid_t? {
+    private static func spawn(_ program: String, input: Int32) -> pid_t? {
         var actions = posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
         posix_spawn_file_actions_init(&actions)
@@ -78,7 +81,7 @@ public struct FenceGuard: Sendable {
         defer { (arguments + environment).forEach { free($0) } }
         var process: pid_t = 0
         let result = posix_spawn(
-            &process, "/proc/self/exe", &actions, &attributes, arguments + [nil], environment + [nil])
+            &process, program, &actions, &attributes, arguments + [nil], environment + [nil])
         return result == 0 ? process : nil
     }
 }

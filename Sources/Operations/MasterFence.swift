@@ -24,6 +24,7 @@ actor MasterFence {
 
     private let master: Server
     private let journal: FenceJournal
+    private let guardProgram: String
     private var fence: Fence?
     private var entry: FenceJournal.Entry?
     private var guardProcess: FenceGuard?
@@ -36,9 +37,10 @@ actor MasterFence {
     /// When the fence's commands left; for the write gap.
     private(set) var raisedAt: Instant?
 
-    init(master: Server, journal: FenceJournal) {
+    init(master: Server, journal: FenceJournal, guardProgram: String) {
         self.master = master
         self.journal = journal
+        self.guardProgram = guardProgram
     }
 
     /// Raises the fence for a time. `info` is the master's latest.
@@ -121,7 +123,8 @@ actor MasterFence {
         self.entry = entry
         let start = ContinuousClock.now
         guardProcess = try await FenceGuard.start(
-            over: await master.endpoint, entry: entry, journal: journal, undoAfter: duration + Self.guardMargin)
+            over: await master.endpoint, entry: entry, journal: journal, undoAfter: duration + Self.guardMargin,
+            program: guardProgram)
         guardActsAt = start + duration + Self.guardMargin
         await master.usePassword(entry.fencePassword)
         return nil

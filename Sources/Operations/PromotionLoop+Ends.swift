@@ -7,7 +7,7 @@ extension PromotionLoop {
 
     /// The report of a run that ended.
     func finish(_ outcome: Promotion.Outcome, _ progress: Progress) async -> OperationReport {
-        if case .promoted(_, .demoted(.follow)) = outcome { await watchLink() }
+        if run.options.watchesLink, case .promoted(_, .demoted(.follow)) = outcome { await watchLink() }
         let local = "\(run.options.local.url)"
         let peer = follow.map { "redis://\($0.host.contains(":") ? "[\($0.host)]" : $0.host):\($0.port)" } ?? local
         let (result, code, reason, remedy) = outcome.verdict(local: local, master: "\(endpoint.url)", peer: peer)

@@ -19,7 +19,7 @@ struct PromotionLoop: Sendable {
         self.master = master
         self.endpoint = endpoint
         self.follow = follow
-        fence = MasterFence(master: master, journal: run.journal)
+        fence = MasterFence(master: master, journal: run.journal, guardProgram: run.options.guardProgram)
     }
 
     /// What the loop carries from one action to the next.
@@ -121,7 +121,9 @@ struct PromotionLoop: Sendable {
                 report(reading, &progress)
             }
         }
-        report(local: await Self.read(run.local, isBrief: true), &progress)
+        // Where the master is not asked, the keys tell whether the data set was replaced already.
+        let isBrief = run.options.knownMaster == nil || progress.local != nil
+        report(local: await Self.read(run.local, isBrief: isBrief), &progress)
     }
 
     /// `INFO`, or just what the gate reads while it waits.
@@ -277,6 +279,7 @@ struct PromotionLoop: Sendable {
 
     private func promoted(_ progress: inout Progress) -> Promotion.Event {
         progress.promotedAt = .now
+        run.options.onPromoted()
         run.recorder.record("promoted", "\(run.options.local.url) is master")
         return .localPromoted
     }

@@ -32,6 +32,14 @@ public struct PromotionRun: Sendable {
         public var stateDirectory: String?
         /// Whether a signal asked us to stop. Asked between two events.
         public var isStopping: @Sendable () -> Bool = { false }
+        /// What is known of a master that cannot be asked: then nothing is sent to it, and nothing waits for it.
+        public var knownMaster: SyncGate.KnownMaster?
+        /// Called the moment the local server is master, before the old master's clients are disconnected. Must not wait.
+        public var onPromoted: @Sendable () -> Void = {}
+        /// Watch for a moment whether the old master's link to the new one comes up, and say so.
+        public var watchesLink = true
+        /// The program that guards a password fence, started with `fence-guard`; by default this one.
+        package var guardProgram = FenceGuard.ownProgram
 
         /// Makes options with the defaults of the command line.
         public init(local: Endpoint) { self.local = local }
@@ -42,17 +50,24 @@ public struct PromotionRun: Sendable {
     let journal: FenceJournal
     let recorder: StepRecorder
     private let isLocked: Bool
+    private let servers: OpenServers?
 
     /// Makes a run. `report` is called with each step as it happens.
     public init(_ options: Options, report: @escaping @Sendable (Step) -> Void) {
         self.init(options, recorder: StepRecorder(report: report))
     }
 
-    /// `isLocked` says that this process has the journal's lock already.
-    init(_ options: Options, recorder: StepRecorder, isLocked: Bool = false) {
+    /// As the public form, over connections that are open already: `local` and `peer` are those of `options`.
+    package init(_ options: Options, over servers: OpenServers, report: @escaping @Sendable (Step) -> Void) {
+        self.init(options, recorder: StepRecorder(report: report), servers: servers)
+    }
+
+    /// `isLocked` says that this process has the journal's lock already; `servers` have connections that are open.
+    init(_ options: Options, recorder: StepRecorder, isLocked: Bool = false, servers: OpenServers? = nil) {
         self.options = options
         self.isLocked = isLocked
-        local = Server(options.local, timeout: options.connectTimeout)
+        self.servers = servers
+        local = servers?.local ?? Server(options.local, timeout: options.connectTimeout)
         journal = FenceJournal(
             directory: options.stateDirectory ?? FenceJournal.defaultDirectory(), local: options.local.url.addressText)
         self.recorder = recorder
@@ -84,10 +99,22 @@ public struct PromotionRun: Sendable {
                     address: .tcp(host: link.host, port: link.port), usesTLS: options.local.url.usesTLS,
                     username: options.local.url.username, password: options.local.url.password),
                 tls: options.local.tls)
-        let master = Server(endpoint, timeout: options.connectTimeout)
+        let master = servers?.peer ?? Server(endpoint, timeout: options.connectTimeout)
+        if options.knownMaster != nil { return await promote(from: master, at: endpoint, knownBy: observation.info) }
         let resumed =
             options.isDryRun ? nil : await MasterFence.recover(journal, endpoint, recorder)
         return await promote(from: master, at: endpoint, local: observation.info, resumed: resumed)
+    }
+
+    /// The master is not asked: what is known of it is all there is.
+    private func promote(
+        from master: Server, at endpoint: Endpoint, knownBy info: ReplicationInfo
+    ) async -> OperationReport {
+        let policy = SyncGate.Policy(
+            timeout: options.timeout, onTimeout: options.onTimeout, maxLossBytes: options.maxLossBytes,
+            force: options.force, listedAs: .init(ips: [], ports: []), knownMaster: options.knownMaster)
+        let loop = PromotionLoop(run: self, master: master, endpoint: endpoint, follow: nil)
+        return await loop.run(Promotion.Request(policy: policy), first: nil)
     }
 
     private func promote(

@@ -58,6 +58,37 @@ public enum ServerTrouble: Error, Sendable, Equatable, CustomStringConvertible {
     }
 }
 
+/// Both servers of a pair, for operations that follow one another: whoever opens the connections before they are needed
+/// saves that time. An operation may leave other passwords behind in them, so each has its own pair.
+package struct OpenServers: Sendable {
+    let local: Server
+    let peer: Server
+
+    /// Makes both, without connections.
+    package init(local: Endpoint, peer: Endpoint, timeout: Duration) {
+        self.local = Server(local, timeout: timeout)
+        self.peer = Server(peer, timeout: timeout)
+    }
+
+    init(local: Server, peer: Server) {
+        self.local = local
+        self.peer = peer
+    }
+
+    /// Connects to both, at the same time. What does not work is seen when it is needed.
+    package func open() async {
+        async let one: Void = local.open()
+        async let other: Void = peer.open()
+        _ = await (one, other)
+    }
+
+    /// Closes both connections.
+    package func close() async {
+        await local.close()
+        await peer.close()
+    }
+}
+
 /// One server of the pair, with a connection that is opened when it is needed and opened again when it was lost.
 actor Server {
     /// Where it is. The password changes while a password fence is up.
@@ -157,6 +188,13 @@ actor Server {
             return error
         }
         return nil
+    }
+
+    /// Connects, if there is no connection.
+    func open() async {
+        do throws(ServerTrouble) { _ = try await opened() } catch {
+            // The first command will meet it again.
+        }
     }
 
     /// Closes the connection.

@@ -1,4 +1,4 @@
-import NIOCore
+package import NIOCore
 import NIOPosix
 
 /// One connection to one server.
@@ -85,17 +85,31 @@ public final class RedisConnection: Sendable {
     /// commands without a reply have timed out.
     public func pipeline(_ commands: [[String]], timeout: Duration) async -> [Result<RedisReply, RedisError>] {
         if commands.isEmpty { return [] }
-        let deadline = NIODeadline.after(timeout)
-        var bytes = ByteBuffer()
-        for command in commands { CommandEncoder.append(command, to: &bytes) }
+        let prepared = PreparedCommands(commands)
+        return await withCheckedContinuation { completion in
+            send(prepared, timeout: timeout) { completion.resume(returning: $0) }
+        }
+    }
+
+    /// As `pipeline`, for commands that are sent again and again: encoded once, and without a task. `completion` is called
+    /// on the connection's event loop, and must not wait.
+    package func send(
+        _ commands: PreparedCommands, timeout: Duration,
+        completion: @escaping @Sendable ([Result<RedisReply, RedisError>]) -> Void
+    ) {
+        let pending = PendingCommands(
+            names: commands.names, bytes: commands.bytes, deadline: .after(timeout), timeout: timeout,
+            completion: completion)
         let handler = handler
-        return await withCheckedContinuation { [bytes] completion in
-            let pending = PendingCommands(
-                names: commands.map { $0[0] }, bytes: bytes, deadline: deadline, timeout: timeout,
-                completion: completion)
+        if handler.eventLoop.inEventLoop {
+            handler.value.submit(pending)
+        } else {
             handler.eventLoop.execute { handler.value.submit(pending) }
         }
     }
+
+    /// The event loop that completions are called on: the same for all connections.
+    package static var eventLoop: any EventLoop { ClientThread.group.next() }
 
     /// Closes the connection; commands without a reply fail with `.closed`. Returns when the socket is closed, over
     /// TLS at most 100 ms later. May be called again.
@@ -107,13 +121,40 @@ public final class RedisConnection: Sendable {
         }
     }
 
+    /// Calls `mourner` on the event loop when the connection is dead, with the reason; as `closed()`, without a task.
+    package func whenClosed(_ mourner: @escaping @Sendable (RedisError) -> Void) {
+        let handler = handler
+        handler.eventLoop.execute { handler.value.awaitDeath(mourner) }
+    }
+
+    /// Closes the connection, without waiting for it.
+    package func abandon() {
+        let handler = handler
+        handler.eventLoop.execute { handler.value.end(.closed) }
+    }
+
     /// Returns when the connection is dead, with the reason; at once when the server hangs up, whether a command is
     /// pending or not. After `close()` the reason is `.closed`.
     public func closed() async -> RedisError {
         let handler = handler
         return await withCheckedContinuation { mourner in
-            handler.eventLoop.execute { handler.value.awaitDeath(mourner) }
+            handler.eventLoop.execute { handler.value.awaitDeath { mourner.resume(returning: $0) } }
         }
+    }
+}
+
+/// Commands as they go over the wire.
+package struct PreparedCommands: Sendable {
+    let names: [String]
+    let bytes: ByteBuffer
+
+    /// Encodes commands, of which there must be at least one.
+    package init(_ commands: [[String]]) {
+        precondition(!commands.isEmpty, "there is something to send")
+        var bytes = ByteBuffer()
+        for command in commands { CommandEncoder.append(command, to: &bytes) }
+        self.bytes = bytes
+        names = commands.map { $0[0] }
     }
 }
 

@@ -10,15 +10,15 @@ struct PendingCommands: Sendable {
     let deadline: NIODeadline
     /// The deadline as it was asked for, for the message.
     let timeout: Duration
-    /// Resumed exactly once, with one outcome per command.
-    let completion: CheckedContinuation<[Result<RedisReply, RedisError>], Never>
+    /// Called exactly once, with one outcome per command.
+    let completion: @Sendable ([Result<RedisReply, RedisError>]) -> Void
     /// The outcomes so far.
     var outcomes: [Result<RedisReply, RedisError>] = []
 
     /// Gives every command without a reply this error, and resumes the one who waits.
     consuming func fail(_ error: (String) -> RedisError) {
         for name in names[outcomes.count...] { outcomes.append(.failure(error(name))) }
-        completion.resume(returning: outcomes)
+        completion(outcomes)
     }
 }
 
@@ -36,12 +36,14 @@ final class ReplyHandler: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var pending = CircularBuffer<PendingCommands>()
     private var replies: [RedisReply] = []
+    /// Whether messages may come that no command has asked for.
+    private var isSubscribed = false
     /// The one timer, and when it fires. It is left running when a command completes in time, so that quick commands
     /// do not pay for arming and cancelling.
     private var timer: (task: Scheduled<Void>, deadline: NIODeadline)?
     /// Why the connection ended; nil while it lives.
     private var death: RedisError?
-    private var mourners: [CheckedContinuation<RedisError, Never>] = []
+    private var mourners: [@Sendable (RedisError) -> Void] = []
 
     init(eventLoop: any EventLoop, limits: ReplyLimits) {
         self.eventLoop = eventLoop
@@ -59,14 +61,15 @@ final class ReplyHandler: ChannelInboundHandler {
         }
         let bytes = commands.bytes
         let deadline = commands.deadline
+        if commands.names.contains("SUBSCRIBE") { isSubscribed = true }
         pending.append(commands)
         arm(deadline)
         context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
     }
 
-    /// Resumes `mourner` with the reason when the connection is dead.
-    func awaitDeath(_ mourner: CheckedContinuation<RedisError, Never>) {
-        if let death { mourner.resume(returning: death) } else { mourners.append(mourner) }
+    /// Calls `mourner` with the reason when the connection is dead.
+    func awaitDeath(_ mourner: @escaping @Sendable (RedisError) -> Void) {
+        if let death { mourner(death) } else { mourners.append(mourner) }
     }
 
     /// Ends the connection: pending commands whose deadline has passed have timed out, all others fail with `reason`.
@@ -80,7 +83,7 @@ final class ReplyHandler: ChannelInboundHandler {
             let (timeout, isLate) = (commands.timeout, commands.deadline <= now)
             commands.fail { name in isLate ? .timedOut(command: name, after: timeout) : reason.afterwards }
         }
-        for mourner in mourners { mourner.resume(returning: reason) }
+        for mourner in mourners { mourner(reason) }
         mourners = []
         context?.close(promise: nil)
     }
@@ -124,6 +127,7 @@ final class ReplyHandler: ChannelInboundHandler {
 
     /// Gives a reply to the command that waits longest. Returns why the connection must end, or nil.
     private func deliver(_ reply: RedisReply) -> RedisError? {
+        if isSubscribed, case .array(let parts) = reply, parts.count == 3, parts[0].text == "message" { return nil }
         guard !pending.isEmpty else {
             // A server with too many clients says so, unasked, before it hangs up.
             if case .error(let error) = reply { return .server(error) }
@@ -136,7 +140,7 @@ final class ReplyHandler: ChannelInboundHandler {
         }
         guard let first = pending.first, first.outcomes.count == first.names.count else { return nil }
         pending.removeFirst()
-        first.completion.resume(returning: first.outcomes)
+        first.completion(first.outcomes)
         return nil
     }
 

@@ -41,11 +41,13 @@ public enum Demotion {
         case mutualReplicas
         /// The local server's writes could not be fenced.
         case fenceFailed(String)
+        /// The peer is master itself: there is nothing to hand over.
+        case peerIsMaster
 
         /// Whether `--force` overrides it.
         public var isForceable: Bool {
             switch self {
-            case .peerLoading, .localLoading, .mutualReplicas: false
+            case .peerLoading, .localLoading, .mutualReplicas, .peerIsMaster: false
             case .peerEmpty, .peerOlder, .wouldDiscard, .peerIsReplica, .fenceFailed: true
             }
         }
@@ -119,6 +121,8 @@ extension Demotion.Reason: CustomStringConvertible {
             "both servers follow each other, there is no master"
         case .fenceFailed(let reason):
             "local writes could not be fenced, so some may be discarded unseen: \(reason)"
+        case .peerIsMaster:
+            "the peer is master itself, so there is nothing to hand over"
         }
     }
 
@@ -127,6 +131,7 @@ extension Demotion.Reason: CustomStringConvertible {
         switch self {
         case .peerLoading, .localLoading: "wait until it has loaded, then run the command again"
         case .mutualReplicas: "run 'syncgate promote' on the server that shall be master"
+        case .peerIsMaster: "see which of them holds more, and demote the other one"
         case .peerIsReplica: "give the address of the master, or override with --force"
         default: "override with --force, which discards them"
         }
@@ -143,6 +148,7 @@ extension Demotion.Reason: CustomStringConvertible {
         case .localLoading: "local_loading"
         case .mutualReplicas: "mutual_replicas"
         case .fenceFailed: "fence_failed"
+        case .peerIsMaster: "peer_is_master"
         }
     }
 }

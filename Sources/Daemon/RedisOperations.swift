@@ -1,0 +1,229 @@
+import Failover
+import NIOCore
+import Operations
+import RedisClient
+import Replication
+import Synchronization
+
+/// Executes the node's orders on the two servers, each to an outcome, within a bounded time.
+final class RedisOperations: Sendable {
+    /// How much longer than it is allowed to wait an operation may take, before it is told to stop, and once more until it
+    /// is given up.
+    private static let margin: Duration = .seconds(3)
+
+    private let configuration: VirtualRouterConfiguration
+    private let stateDirectory: String
+    private let guardProgram: String?
+    private let thread: SideThread
+    /// With open connections, for the next order.
+    private let servers: Mutex<OpenServers>
+
+    /// Makes one. Connects when the first order comes, or with `warmUp`.
+    init(
+        _ configuration: VirtualRouterConfiguration, stateDirectory: String, guardProgram: String?, on thread: SideThread
+    ) {
+        self.configuration = configuration
+        self.stateDirectory = stateDirectory
+        self.guardProgram = guardProgram
+        self.thread = thread
+        servers = Mutex(Self.fresh(configuration))
+    }
+
+    private static func fresh(_ configuration: VirtualRouterConfiguration) -> OpenServers {
+        OpenServers(local: configuration.local, peer: configuration.peer, timeout: configuration.connectTimeout)
+    }
+
+    /// Connects to both servers, so that the next order finds them open.
+    func warmUp() async { await servers.withLock { $0 }.open() }
+
+    /// Closes the connections.
+    func close() async { await servers.withLock { $0 }.close() }
+
+    /// Undoes the fences that an interrupted run of the daemon has left. Returns what was done.
+    func recover() async -> [Step] {
+        await ServerOrders.recover(
+            local: configuration.local, peer: configuration.peer, stateDirectory: stateDirectory)
+    }
+
+    /// Runs an order to its end. Never longer than its time-outs allow: what does not end by then has failed.
+    func run(
+        _ order: RedisOrder, progress: @escaping @Sendable (OperationProgress) -> Void
+    ) async -> OperationOutcome {
+        let startedAt = ContinuousClock.now
+        let stop = StopFlag()
+        let limit = limit(of: order)
+        var timers: [Scheduled<Void>] = []
+        let outcome = await withCheckedContinuation { (waiting: CheckedContinuation<OperationOutcome, Never>) in
+            let first = FirstOutcome(waiting)
+            Task(executorPreference: thread) {
+                first.resume(await self.execute(order, startedAt, stop, progress))
+            }
+            timers = [
+                Self.after(limit) { stop.isSet.store(true, ordering: .relaxed) },
+                Self.after(limit + Self.margin) {
+                    first.resume(OperationOutcome(.failed(reason: "it did not end in time"), startedAt: startedAt))
+                },
+            ]
+        }
+        for timer in timers { timer.cancel() }
+        return outcome
+    }
+
+    private static func after(_ pause: Duration, _ body: @escaping @Sendable () -> Void) -> Scheduled<Void> {
+        RedisConnection.eventLoop.scheduleTask(in: .nanoseconds(Int64(pause / .nanoseconds(1))), body)
+    }
+
+    private func limit(of order: RedisOrder) -> Duration {
+        let waiting: Duration =
+            switch order {
+            case .promote(let promotion): promotion.timeout
+            case .handOver(let timeout): timeout
+            case .lead, .follow, .park, .disconnectClients, .writeFence: .zero
+            }
+        return waiting + configuration.connectTimeout * 8 + Self.margin
+    }
+
+    /// Each exclusive operation has its servers for itself; meanwhile new connections are opened for the next one.
+    private func takeServers() -> OpenServers {
+        let next = Self.fresh(configuration)
+        return servers.withLock { servers in
+            defer { servers = next }
+            return servers
+        }
+    }
+
+    private func execute(
+        _ order: RedisOrder, _ startedAt: Instant, _ stop: StopFlag,
+        _ progress: @escaping @Sendable (OperationProgress) -> Void
+    ) async -> OperationOutcome {
+        let servers = takeServers()
+        let outcome: OperationOutcome
+        switch order {
+        case .promote(let promotion):
+            outcome = .init(await promote(promotion, servers, stop, progress), startedAt)
+        case .lead:
+            var options = LeadRun.Options(local: configuration.local, peer: configuration.peer)
+            options.connectTimeout = configuration.connectTimeout
+            outcome = .init(await LeadRun(options, over: servers, report: { _ in }).run(), startedAt)
+        case .handOver(let timeout):
+            outcome = .init(await demote(.handOver, timeout, servers, stop, progress), startedAt)
+        case .follow(let accepted):
+            let limits = Demotion.Purpose.follow(accepting: accepted.limit)
+            outcome = .init(await demote(limits, configuration.connectTimeout * 4, servers, stop, progress), startedAt)
+        case .park:
+            outcome = await small("parked", startedAt) { () throws(ServerTrouble) in
+                try await ServerOrders.park(servers)
+                return "the local Redis is read-only with its data set, and follows nobody"
+            }
+        case .disconnectClients:
+            outcome = await small("disconnected", startedAt) { () throws(ServerTrouble) in
+                "\(try await ServerOrders.disconnectClients(servers)) connection(s) of clients are closed"
+            }
+        case .writeFence(let count):
+            outcome = await small("write_fence", startedAt) { () throws(ServerTrouble) in
+                try await ServerOrders.fenceWrites(servers, minReplicas: count)
+                return "min-slaves-to-write is \(count)"
+            }
+        }
+        Task(executorPreference: thread) {
+            await servers.close()
+            await self.warmUp()
+        }
+        return outcome
+    }
+
+    private func promote(
+        _ order: RedisOrder.PromotionOrder, _ servers: OpenServers, _ stop: StopFlag,
+        _ progress: @escaping @Sendable (OperationProgress) -> Void
+    ) async -> OperationReport {
+        var options = PromotionRun.Options(local: configuration.local)
+        options.master = configuration.peer
+        options.timeout = order.timeout
+        options.connectTimeout = configuration.connectTimeout
+        options.onTimeout = order.promotesAfterTimeout ? .promote : .refuse
+        options.maxLossBytes = order.maxLossBytes
+        options.announce = configuration.announce.map { ($0.host, $0.port) }
+        options.stateDirectory = stateDirectory
+        options.isStopping = { stop.isSet.load(ordering: .relaxed) }
+        options.knownMaster = order.knownMaster
+        options.onPromoted = { progress(.promoted) }
+        options.watchesLink = false
+        if let guardProgram { options.guardProgram = guardProgram }
+        return await PromotionRun(options, over: servers, report: { _ in }).run()
+    }
+
+    private func demote(
+        _ limits: Demotion.Purpose, _ timeout: Duration, _ servers: OpenServers, _ stop: StopFlag,
+        _ progress: @escaping @Sendable (OperationProgress) -> Void
+    ) async -> OperationReport {
+        var options = DemotionRun.Options(local: configuration.local, peer: configuration.peer)
+        options.timeout = timeout
+        options.connectTimeout = configuration.connectTimeout
+        options.stateDirectory = stateDirectory
+        options.isStopping = { stop.isSet.load(ordering: .relaxed) }
+        options.limits = limits
+        options.onPromoted = { progress(.promoted) }
+        options.watchesLink = false
+        if let guardProgram { options.guardProgram = guardProgram }
+        return await DemotionRun(options, over: servers, report: { _ in }).run()
+    }
+
+    private func small(
+        _ step: String, _ startedAt: Instant, _ body: () async throws(ServerTrouble) -> String
+    ) async -> OperationOutcome {
+        do throws(ServerTrouble) {
+            let words = try await body()
+            let entry = Step(at: .now - startedAt, step: step, detail: words)
+            return OperationOutcome(.done, startedAt: startedAt, steps: [entry])
+        } catch {
+            return OperationOutcome(
+                .failed(reason: "the local server \(configuration.local.url): \(error)"), startedAt: startedAt)
+        }
+    }
+}
+
+/// Set when an operation is to come to its end.
+private final class StopFlag: Sendable {
+    let isSet = Atomic(false)
+}
+
+/// Whoever is first tells the outcome.
+private final class FirstOutcome: Sendable {
+    private let waiting: Mutex<CheckedContinuation<OperationOutcome, Never>?>
+
+    init(_ waiting: CheckedContinuation<OperationOutcome, Never>) { self.waiting = Mutex(waiting) }
+
+    func resume(_ outcome: OperationOutcome) {
+        let continuation = waiting.withLock { waiting in
+            defer { waiting = nil }
+            return waiting
+        }
+        continuation?.resume(returning: outcome)
+    }
+}
+
+extension RedisOrder.Discard {
+    fileprivate var limit: Demotion.Accepted {
+        switch self {
+        case .nothing: .nothing
+        case .surplus: .surplus
+        case .kin: .kin
+        }
+    }
+}
+
+extension OperationOutcome {
+    /// What a report comes to for the node.
+    fileprivate init(_ report: OperationReport, _ startedAt: Instant) {
+        let result: Result =
+            switch report.result {
+            case .promoted, .alreadyMaster, .demoted, .alreadyReplica: .done
+            case .refused: .refused(code: report.reasonCode ?? "busy", reason: report.reason)
+            case .failed: .failed(reason: report.reason)
+            }
+        let isDone = result == .done
+        self.init(
+            result, loss: isDone ? report.loss : .none, evidence: report.evidence, writeGap: report.writeGap,
+            startedAt: startedAt, steps: report.steps)
+    }
+}

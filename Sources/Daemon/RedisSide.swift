@@ -1,0 +1,203 @@
+public import Failover
+import LinuxNet
+import NIOCore
+import Operations
+import RedisClient
+import Replication
+import Synchronization
+
+/// The Redis side of one virtual router: watches both servers, shows this daemon to the other one and sees it, asks the
+/// witnesses, and executes the node's orders. Two of them do not delay each other.
+public final class RedisSide: Sendable {
+    /// Of the exclusive orders and the others.
+    private struct Order: Sendable {
+        var order: RedisOrder
+        var id: OperationID
+    }
+
+    /// What lives on the event loop of the connections.
+    private final class Loop {
+        var monitors: [RedisMonitor] = []
+        var sender: PresenceSender?
+        var view: PresenceView
+        var hasLoggedChannels = false
+
+        init(_ view: PresenceView) { self.view = view }
+    }
+
+    private let post: @Sendable (Node.Event) -> Void
+    private let log: @Sendable (Node.LogLevel, _ code: String, String) -> Void
+    private let stateDirectory: String
+    private let guardProgram: String?
+    private let thread = SideThread()
+    private let eventLoop: any NIOCore.EventLoop
+    private let loop: NIOLoopBoundBox<Loop?>
+    private let state: Mutex<(configuration: VirtualRouterConfiguration, isStopped: Bool)>
+    private let operations: Mutex<RedisOperations>
+    private let witnesses: WitnessProbe
+    private let orders: AsyncStream<Order>.Continuation
+    private let queue: Mutex<AsyncStream<Order>?>
+
+    /// `post` is called from any thread with each event for the node: `.local`, `.peer`, `.peerDaemon`, `.witness`,
+    /// `.progress`, `.ended`. `log` is told, seldom, what the node has no event for.
+    public convenience init(
+        _ configuration: VirtualRouterConfiguration, stateDirectory: String,
+        log: @escaping @Sendable (Node.LogLevel, _ code: String, String) -> Void = { _, _, _ in },
+        post: @escaping @Sendable (Node.Event) -> Void
+    ) {
+        self.init(configuration, stateDirectory: stateDirectory, guardProgram: nil, log: log, post: post)
+    }
+
+    /// As the public form, with the program that guards password fences, where it is not the running one.
+    package init(
+        _ configuration: VirtualRouterConfiguration, stateDirectory: String, guardProgram: String?,
+        log: @escaping @Sendable (Node.LogLevel, _ code: String, String) -> Void = { _, _, _ in },
+        post: @escaping @Sendable (Node.Event) -> Void
+    ) {
+        self.post = post
+        self.log = log
+        self.stateDirectory = stateDirectory
+        self.guardProgram = guardProgram
+        eventLoop = RedisConnection.eventLoop
+        loop = .makeEmptyBox(eventLoop: eventLoop)
+        state = Mutex((configuration, false))
+        operations = Mutex(
+            RedisOperations(
+                configuration, stateDirectory: stateDirectory, guardProgram: guardProgram, on: thread))
+        witnesses = WitnessProbe(configuration.witnesses) { post(.witness(isReachable: $0)) }
+        let (stream, continuation) = AsyncStream.makeStream(of: Order.self)
+        orders = continuation
+        queue = Mutex(stream)
+    }
+
+    /// Begins to watch. An interrupted run's fences are undone meanwhile.
+    public func start() {
+        let configuration = state.withLock { $0.configuration }
+        eventLoop.execute { self.startWatching(configuration) }
+        if !configuration.witnesses.isEmpty { startWitnesses() }
+        guard let queue = queue.withLock({ queue in
+            defer { queue = nil }
+            return queue
+        }) else { return }
+        Task(executorPreference: thread) {
+            let operations = self.operations.withLock { $0 }
+            for step in await operations.recover() { self.log(.notice, step.step, step.detail) }
+            await operations.warmUp()
+        }
+        Task(executorPreference: thread) {
+            for await next in queue { await self.execute(next) }
+        }
+    }
+
+    /// Executes an order; its outcome is posted. Returns at once; from any thread.
+    public func order(_ order: RedisOrder, _ id: OperationID) {
+        switch order {
+        case .disconnectClients, .writeFence:
+            Task(executorPreference: thread) { await self.execute(Order(order: order, id: id)) }
+        case .promote, .lead, .handOver, .follow, .park:
+            orders.yield(Order(order: order, id: id))
+        }
+    }
+
+    /// Shows this to the other daemon from now on. Returns at once.
+    public func show(_ presence: Presence) {
+        eventLoop.execute { self.loop.value?.sender?.show(presence) }
+    }
+
+    /// Takes over timing and witnesses; the servers must be the same.
+    public func reconfigure(_ configuration: VirtualRouterConfiguration) {
+        let before = state.withLock { state in
+            defer { state.configuration = configuration }
+            return state.configuration
+        }
+        operations.withLock {
+            $0 = RedisOperations(
+                configuration, stateDirectory: stateDirectory, guardProgram: guardProgram, on: thread)
+        }
+        witnesses.apply(configuration.witnesses)
+        if before.witnesses.isEmpty, !configuration.witnesses.isEmpty { startWitnesses() }
+        eventLoop.execute {
+            guard let monitors = self.loop.value?.monitors else { return }
+            for (index, monitor) in monitors.enumerated() {
+                monitor.apply(Self.settings(configuration, readsChannels: index == 0))
+            }
+        }
+    }
+
+    /// Closes all connections. No event is posted after it has returned; an operation under way runs to its end unseen.
+    public func stop() async {
+        state.withLock { $0.isStopped = true }
+        orders.finish()
+        witnesses.stop()
+        await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+            eventLoop.execute {
+                for monitor in self.loop.value?.monitors ?? [] { monitor.stop() }
+                self.loop.value?.sender?.stop()
+                self.loop.value = nil
+                done.resume()
+            }
+        }
+        await operations.withLock { $0 }.close()
+    }
+
+    /// Under the lock, so that nothing is posted any more once `stop` has returned.
+    private func tell(_ event: Node.Event) {
+        state.withLock { if !$0.isStopped { post(event) } }
+    }
+
+    private func execute(_ next: Order) async {
+        let outcome = await operations.withLock { $0 }.run(next.order) { self.tell(.progress(next.id, $0)) }
+        tell(.ended(next.id, outcome))
+    }
+
+    private func startWitnesses() {
+        do throws(SystemCallError) { try witnesses.start() } catch {
+            log(.error, "witness_probe", "the witnesses cannot be asked: \(error)")
+        }
+    }
+
+    private static func settings(
+        _ configuration: VirtualRouterConfiguration, readsChannels: Bool
+    ) -> RedisWatch.Settings {
+        RedisWatch.Settings(
+            sampleInterval: configuration.sampleInterval, downAfter: configuration.node.timing.downAfter,
+            readsChannels: readsChannels)
+    }
+
+    // MARK: On the event loop
+
+    private func startWatching(_ configuration: VirtualRouterConfiguration) {
+        guard !state.withLock({ $0.isStopped }), loop.value == nil else { return }
+        let view = PresenceView(
+            virtualRouterID: configuration.node.router.virtualRouterID.rawValue, node: configuration.node.node)
+        let side = Loop(view)
+        side.monitors = [(configuration.local, true), (configuration.peer, false)].map { endpoint, isLocal in
+            RedisMonitor(
+                endpoint, Self.settings(configuration, readsChannels: isLocal), channels: view.pattern,
+                executor: thread, on: eventLoop
+            ) { [weak self] in self?.heard($0, isLocal: isLocal) }
+        }
+        side.sender = PresenceSender(configuration.peer, executor: thread, on: eventLoop) { [log] in
+            log(.warning, "presence_denied", $0)
+        }
+        loop.value = side
+        for monitor in side.monitors { monitor.start() }
+    }
+
+    private func heard(_ news: RedisMonitor.News, isLocal: Bool) {
+        guard let side = loop.value else { return }
+        switch news {
+        case .reading(let reading):
+            tell(isLocal ? .local(reading) : .peer(reading))
+            guard isLocal else { return }
+            let isChanged = reading == .dead ? side.view.update([], now: .now) : side.view.settle(.now)
+            if isChanged { tell(.peerDaemon(side.view.presence)) }
+        case .channels(let names, let reason):
+            if names == nil, !side.hasLoggedChannels {
+                side.hasLoggedChannels = true
+                log(.warning, "presence_denied", "the other daemon cannot be seen on the local Redis: \(reason)")
+            }
+            if side.view.update(names ?? [], now: .now) { tell(.peerDaemon(side.view.presence)) }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+extension Demotion {
+    /// What a run was asked for.
+    public enum Purpose: Sendable, Equatable {
+        /// Whatever makes the local server follow; `force` overrides the refusals that can be overridden.
+        case demote(force: Bool)
+        /// Swap the roles with the local server's replica, and nothing else.
+        case handOver
+        /// Follow a peer that is master, and nothing else.
+        case follow(accepting: Accepted)
+
+        /// Whether bytes that the peer never got may be discarded.
+        public var acceptsSurplus: Bool {
+            switch self {
+            case .demote(let force): force
+            case .handOver, .follow(.nothing): false
+            case .follow(.surplus), .follow(.kin): true
+            }
+        }
+    }
+
+    /// What following may discard at most. A peer without a key is never followed by a server with some.
+    public enum Accepted: Sendable, Equatable {
+        /// Nothing.
+        case nothing
+        /// What the local server holds beyond the common history, counted in bytes.
+        case surplus
+        /// Also a data set whose ids are not the peer's: it is known to be the pair's own.
+        case kin
+    }
+
+    /// What remains of a decision for this purpose. `local` and `peer` are what it was made from.
+    public static func settle(
+        _ decision: Decision, for purpose: Purpose, local: ReplicationInfo, peer: ReplicationInfo
+    ) -> Decision {
+        switch (purpose, decision) {
+        case (.demote(true), .refuse(let reason)) where reason.isForceable:
+            return .follow(discarding: discarded(by: reason, local: local))
+        case (.handOver, .follow):
+            return .refuse(.peerIsMaster)
+        case (.follow, .swapRoles):
+            let link = peer.masterLink
+            return .refuse(.peerIsReplica(host: link?.host ?? "", port: link?.port ?? 0))
+        case (.follow(.surplus), .refuse(.peerOlder(let bytes))), (.follow(.kin), .refuse(.peerOlder(let bytes))):
+            return .follow(discarding: .bytes(bytes))
+        case (.follow(.surplus), .refuse(.wouldDiscard(.bytes(let bytes)))):
+            return .follow(discarding: .bytes(bytes))
+        case (.follow(.kin), .refuse(.wouldDiscard(let discarded))):
+            return .follow(discarding: discarded)
+        default:
+            return decision
+        }
+    }
+}
+
+/// Decides whether a server may become master without a gate: nobody is master, and it holds all there is.
+public enum Leading {
+    /// Why not.
+    public enum Reason: Sendable, Equatable {
+        /// The local server reads its data set into memory; Redis itself refuses then.
+        case localLoading
+        /// The peer does, and what it holds is not known yet.
+        case peerLoading
+        /// The peer is a master with so many keys.
+        case peerIsMaster(keys: Int64)
+        /// The local server holds no key, the peer does.
+        case localEmpty(peerKeys: Int64)
+        /// The peer's data set goes so many bytes further.
+        case peerNewer(bytes: Int64)
+
+        /// A stable word for programs.
+        public var code: String {
+            switch self {
+            case .localLoading: "loading"
+            case .peerLoading: "peer_loading"
+            case .peerIsMaster: "peer_is_master"
+            case .localEmpty: "empty"
+            case .peerNewer: "peer_newer"
+            }
+        }
+    }
+
+    /// What speaks against it; `nil` for nothing. `peer` is `nil` where it cannot be asked.
+    public static func obstacle(local: ReplicationInfo, peer: ReplicationInfo?) -> Reason? {
+        if local.isLoading { return .localLoading }
+        guard let peer else { return nil }
+        if peer.isLoading { return .peerLoading }
+        let keys = peer.keys ?? 0
+        if peer.masterLink == nil, keys > 0 { return .peerIsMaster(keys: keys) }
+        if local.keys == 0, keys > 0 { return .localEmpty(peerKeys: keys) }
+        // Data sets without a common history, or with a part of their own each, are the caller's decision.
+        guard let own = local.history, let theirs = peer.history, case .behind(let bytes) = own.relation(to: theirs),
+            keys > 0
+        else { return nil }
+        return .peerNewer(bytes: bytes)
+    }
+}
+
+extension Leading.Reason: CustomStringConvertible {
+    /// What is the matter.
+    public var description: String {
+        switch self {
+        case .localLoading: "the local server is loading its data set"
+        case .peerLoading: "the peer is loading its data set, and what it holds is not known yet"
+        case .peerIsMaster(let keys): "the peer is master, with \(keys) keys"
+        case .localEmpty(let keys): "the local server is empty while the peer has \(keys) keys"
+        case .peerNewer(let bytes): "the peer's data set goes \(bytes) bytes further"
+        }
+    }
+}
