@@ -66,9 +66,10 @@ struct FailoverRun {
         }
         let sight = try await onlooker.stop(since: time)
         let account = sight.writes
+        let gap = isOver ? account.gap?.inMilliseconds : nil
         return Result(
-            gap: isOver ? account.gap?.inMilliseconds : nil,
-            recovered: isOver ? account.recovered?.inMilliseconds : nil,
+            // Of a gap that is none, it is left to chance where it is.
+            gap: gap, recovered: gap.map { $0 < 20 ? $0 : account.recovered?.inMilliseconds ?? $0 },
             acked: account.acked, lost: account.lost, twoAddresses: sight.twoAddresses.inMilliseconds,
             twoMasters: sight.twoMasters.inMilliseconds, errors: account.errors)
     }

@@ -104,8 +104,8 @@ struct FourCasesTests {
             try await pair.observe("Redis killed under a supervisor", endingAt: pair[2], within: .death) {
                 await pair[1].redis.kill()
             }
-            await supervisor.stop()
             try await pair.waitUntilServing(pair[2])
+            await supervisor.stop()
         }
     }
 

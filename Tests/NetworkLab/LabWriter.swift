@@ -28,7 +28,7 @@ public final class LabWriter: Sendable {
         /// For connecting.
         public var connectTimeout = Duration.milliseconds(50)
         /// For an answer.
-        public var timeout = Duration.seconds(1)
+        public var timeout = Duration.milliseconds(250)
 
         /// Four connections at full speed, as of a well configured pool.
         public init() {}

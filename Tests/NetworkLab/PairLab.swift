@@ -92,6 +92,17 @@ public final class PairLab: Sendable {
                     && other["master_host"] == node.leaf.ipv4
             } catch { return false }
         }
+        if isFollowed { try await waitUntilReplicated(from: node) }
+    }
+
+    /// Waits until a write has reached the other server: a link that is up may not carry any yet. (After a diskless full
+    /// copy Redis waits for the replica's word, which comes once a second.)
+    private func waitUntilReplicated(from node: Node) async throws {
+        let value = "\(WallTime.now.nanoseconds)"
+        try await node.redis.ask(["SET", "lab:settled", value])
+        try await waitUntil("a write on node \(node.leaf.number) reaches the other", pause: .milliseconds(20)) {
+            try await peer(of: node).redis.ask(["GET", "lab:settled"]).text == value
+        }
     }
 
     /// The node that has the virtual address; nil where none or both do.
