@@ -66,7 +66,8 @@ extension World {
         auditEmptiness(server)
         guard missing.writes > 0 else { return }
         let isVisible = other.answers && isOpenBothWays(server, 1 - server)
-        if isVisible, timeline.surplus(of: own, over: other.position).writes == 0,
+        // Where a crash has drawn a new id nothing can be compared; the other one says so when it follows.
+        if isVisible, isComparable(own, other.position), timeline.surplus(of: own, over: other.position).writes == 0,
             timeline.surplus(of: other.position, over: own).writes > 0
         {
             return fail(
@@ -75,6 +76,15 @@ extension World {
                     + "the last \(missing.last)")
         }
         timeline.settle(on: own)
+    }
+
+    /// Whether the ids of two data sets tell how they stand to each other.
+    private func isComparable(_ one: Position, _ other: Position) -> Bool {
+        func ids(_ position: Position) -> [Int] {
+            let branch = timeline.branches[position.branch]
+            return [position.branch] + (branch.sharesOffsets ? branch.parent.map { [$0.branch] } ?? [] : [])
+        }
+        return !Set(ids(one)).isDisjoint(with: ids(other))
     }
 
     /// A server is about to follow; what it holds and its master does not.
