@@ -36,7 +36,8 @@ struct LiveServer {
         ("client|kill", ["CLIENT", "KILL", "ID", "no-id"]), ("client|list", ["CLIENT", "LIST"]),
         ("client|setname", ["CLIENT", "SETNAME", "syncgate-check"]),
         ("client|pause", ["CLIENT", "PAUSE", "no-time"]), ("pubsub|channels", ["PUBSUB", "CHANNELS", "syncgate:none"]),
-        ("multi", ["MULTI"]), ("exec", ["EXEC"]),
+        ("multi", ["MULTI"]), ("exec", ["EXEC"]), ("subscribe", ["SUBSCRIBE", "syncgate:check"]),
+        ("unsubscribe", ["UNSUBSCRIBE", "syncgate:check"]),
     ]
 
     /// Asks it; a second passes between two looks at its offset. Throws why that cannot be done.

@@ -53,10 +53,12 @@ extension LiveServer {
         let missing = refused.map(\.command)
         guard !missing.isEmpty else { return finding(.ok, "commands", "lets us send all commands that are needed") }
         let user = endpoint.url.username ?? "default"
+        // A user may have the command, and not the channels.
+        let rules = missing.map { "+\($0)" } + (missing.contains("subscribe") ? ["\"&syncgate:*\""] : [])
         return finding(
             .error, "commands", "does not let the user \(user) send \(missing.joined(separator: ", "))",
             advice:
-                "ACL SETUSER \(user) \(missing.map { "+\($0)" }.joined(separator: " ")), and ACL SAVE or the same in redis.conf"
+                "ACL SETUSER \(user) \(rules.joined(separator: " ")), and ACL SAVE or the same in redis.conf"
         )
     }
 

@@ -20,8 +20,7 @@ struct RootCommand: AsyncParsableCommand {
         subcommands: [
             DaemonCommand.self, StatusCommand.self, HistoryCommand.self, SwitchoverCommand.self, PauseCommand.self,
             ResumeCommand.self, CheckCommand.self, PromoteCommand.self, DemoteCommand.self, LagCommand.self,
-            VRRPCommand.self,
-            FenceGuardCommand.self,
+            VRRPCommand.self, FenceGuardCommand.self,
         ]
     )
 
