@@ -24,7 +24,7 @@ public enum RedisReading: Sendable, Equatable {
 /// version knows. So two daemons see each other without listening on the network, and without a byte in the
 /// replication stream.
 ///
-///     syncgate:<VRID>:<node>:<state>:<epoch>
+///     syncgate:<VRID>:<node>:<state>:<epoch>:<master or replica>
 ///
 public struct Presence: Sendable, Hashable {
     /// The VRID.
@@ -35,25 +35,34 @@ public struct Presence: Sendable, Hashable {
     public var state: CoordinatorState
     /// How many promotions the pair has had, as far as this node knows.
     public var epoch: UInt64
+    /// Whether its Redis is the pair's master, or was when it was last seen.
+    public var isMaster: Bool
 
     /// Makes one.
-    public init(virtualRouterID: UInt8, node: String, state: CoordinatorState, epoch: UInt64) {
+    public init(
+        virtualRouterID: UInt8, node: String, state: CoordinatorState, epoch: UInt64, isMaster: Bool = false
+    ) {
         self.virtualRouterID = virtualRouterID
         self.node = node
         self.state = state
         self.epoch = epoch
+        self.isMaster = isMaster
     }
 
     /// The channel's name.
-    public var channel: String { "syncgate:\(virtualRouterID):\(node):\(state.rawValue):\(epoch)" }
+    public var channel: String {
+        "syncgate:\(virtualRouterID):\(node):\(state.rawValue):\(epoch):\(isMaster ? "master" : "replica")"
+    }
 
     /// Reads a channel's name; nil for any other text.
     public init?(channel: String) {
         let parts = channel.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 5, parts[0] == "syncgate", let id = UInt8(parts[1]), id > 0, !parts[2].isEmpty,
-            let state = CoordinatorState(rawValue: String(parts[3])), let epoch = UInt64(parts[4])
+        guard parts.count == 6, parts[0] == "syncgate", let id = UInt8(parts[1]), id > 0, !parts[2].isEmpty,
+            let state = CoordinatorState(rawValue: String(parts[3])), let epoch = UInt64(parts[4]),
+            parts[5] == "master" || parts[5] == "replica"
         else { return nil }
-        self.init(virtualRouterID: id, node: String(parts[2]), state: state, epoch: epoch)
+        self.init(
+            virtualRouterID: id, node: String(parts[2]), state: state, epoch: epoch, isMaster: parts[5] == "master")
     }
 }
 

@@ -31,7 +31,7 @@ public struct Transition: Sendable, Equatable {
 public enum Fault: Sendable, Equatable {
     /// The local Redis is down. Back when it answers and has loaded.
     case redisDown(String)
-    /// The local Redis is loading its data set. Back when it has.
+    /// The local Redis is loading its data set, or receives a full copy from its master. Back when it is done.
     case redisLoading
     /// The local Redis cannot be used: the reason. Back when it can.
     case redisUnusable(String)
@@ -44,6 +44,8 @@ public enum Fault: Sendable, Equatable {
     case unrelatedDataSets(String)
     /// It was elected, and the gate refused. Tries again after a while.
     case notPromotable(code: String, reason: String)
+    /// The local Redis is to follow the peer's, and cannot be made to. Tries again after a while.
+    case cannotFollow(code: String, reason: String)
 
     /// A stable word for programs.
     public var code: String {
@@ -55,6 +57,24 @@ public enum Fault: Sendable, Equatable {
         case .witnessUnreachable: "witness_unreachable"
         case .unrelatedDataSets: "unrelated_data_sets"
         case .notPromotable: "not_promotable"
+        case .cannotFollow: "cannot_follow"
+        }
+    }
+}
+
+extension Fault: CustomStringConvertible {
+    /// One sentence: what is the matter, and what it waits for.
+    public var description: String {
+        switch self {
+        case .redisDown(let reason): "the local Redis is down: \(reason)"
+        case .redisLoading: "the local Redis is loading its data set, or receives a full copy"
+        case .redisUnusable(let reason): "the local Redis cannot be used: \(reason)"
+        case .interfaceDown: "the interface is down, or has no address"
+        case .witnessUnreachable: "no witness answers: this node is cut off"
+        case .unrelatedDataSets(let reason):
+            "\(reason); decide which one is to be kept, and run 'syncgate promote --force' for that server"
+        case .notPromotable(_, let reason): "the local Redis was not promoted: \(reason)"
+        case .cannotFollow(_, let reason): "the local Redis was not made to follow the peer's: \(reason)"
         }
     }
 }

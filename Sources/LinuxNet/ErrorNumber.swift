@@ -39,6 +39,10 @@ public struct ErrorNumber: Error, RawRepresentable, Sendable, Hashable, CustomSt
     public static let noMemory = ErrorNumber(rawValue: ENOMEM)
     /// EMFILE: this process has too many files open.
     public static let tooManyFiles = ErrorNumber(rawValue: EMFILE)
+    /// EOPNOTSUPP: the kernel does not know this.
+    public static let notSupported = ErrorNumber(rawValue: EOPNOTSUPP)
+    /// ENOENT: there is none, or the kernel lacks the module.
+    public static let notFound = ErrorNumber(rawValue: ENOENT)
     /// EPROTO: an answer that makes no sense.
     static let protocolError = ErrorNumber(rawValue: EPROTO)
 

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import VRRP
 
-/// Interfaces and addresses of this machine, for a `StandaloneLoop`: asks and changes them, and learns of changes.
+/// Interfaces and addresses of this machine, for a `RouterLoop`: asks and changes them, and learns of changes.
 /// Belongs to the loop's thread.
 final class Network {
     /// What changed.

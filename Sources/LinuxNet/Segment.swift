@@ -1,7 +1,7 @@
 internal import VRRP
 
 /// One interface as some virtual routers use it: of one family, from one source, to the same peers, hence by one socket.
-/// Belongs to the thread of its `StandaloneLoop`.
+/// Belongs to the thread of its `RouterLoop`.
 final class Segment {
     /// A packet that came, as far as it could be read.
     struct Packet {

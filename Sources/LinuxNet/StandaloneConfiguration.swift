@@ -1,6 +1,6 @@
 public import VRRP
 
-/// What one virtual router of a `StandaloneLoop` is made of.
+/// What one virtual router of a `RouterLoop` needs to know of its place.
 public struct StandaloneConfiguration: Sendable {
     /// The interface of the heartbeat.
     public var interface: String
@@ -61,12 +61,11 @@ public struct StandaloneStatistics: Sendable, Equatable {
     public var overruns: Int
 }
 
-/// What a loop is told from outside.
-public enum StandaloneOrder: Sendable {
-    /// Hand over, remove the addresses, and end.
-    case stop
-    /// Say what was done so far.
-    case tellStatistics
-    /// Another priority for a virtual router.
-    case priority(Priority, VirtualRouterID)
+extension StandaloneStatistics: CustomStringConvertible {
+    /// `active; sent 12, not sent 0, accepted 3, rejected 1 (ttl 1), dropped 0`
+    public var description: String {
+        let reasons = rejections.filter { $0.count > 0 }.map { " (\($0.kind.code) \($0.count))" }.joined()
+        return "\(state); sent \(sent), not sent \(unsent), accepted \(accepted), "
+            + "rejected \(rejections.total)\(reasons), dropped \(overruns)"
+    }
 }

@@ -1,9 +1,10 @@
 internal import Synchronization
 public import VRRP
 
-/// A `StandaloneLoop` on a heartbeat thread of its own.
+/// Virtual routers without Redis, on a heartbeat thread of their own.
 public final class StandaloneThread: Sendable {
-    private let orders: Inbox<StandaloneOrder>
+    private let configurations: [StandaloneConfiguration]
+    private let inbox: Inbox<RouterMessage<StandaloneRouter>>
     private let thread: HeartbeatThread
     private let end: Ending
 
@@ -20,14 +21,23 @@ public final class StandaloneThread: Sendable {
         _ configurations: [StandaloneConfiguration], realTime: RealTime.Settings? = nil,
         onEnd: @escaping @Sendable () -> Void = {}, notify: @escaping @Sendable (StandaloneNotice) -> Void
     ) throws(SystemCallError) {
-        let orders = try Inbox<StandaloneOrder>()
+        let inbox = try Inbox<RouterMessage<StandaloneRouter>>()
         let end = Ending()
-        self.orders = orders
+        self.configurations = configurations
+        self.inbox = inbox
         self.end = end
         thread = try HeartbeatThread.start(realTime: realTime) { problems in
             for problem in problems { notify(.notRealTime(problem)) }
             do throws(SystemCallError) {
-                try StandaloneLoop(configurations, orders: orders, notify: notify).run()
+                let loop = try RouterLoop(configurations, inbox: inbox) { index, addresses in
+                    let configuration = configurations[index]
+                    return StandaloneRouter(
+                        configuration.parameters, virtualAddresses: addresses, upkeep: configuration.upkeep,
+                        peers: configuration.peers)
+                } notify: {
+                    notify($0)
+                }
+                try loop.run()
             } catch {
                 end.failure.withLock { $0 = error }
             }
@@ -40,13 +50,21 @@ public final class StandaloneThread: Sendable {
     public var isFinished: Bool { end.isOver.load(ordering: .acquiring) }
 
     /// Has the routers hand over and end; returns at once.
-    public func stop() { orders.post(.stop) }
+    public func stop() {
+        for index in configurations.indices { inbox.post(.event(.stop, router: index)) }
+        inbox.post(.tellStatistics)
+        inbox.post(.end)
+    }
 
     /// Has the routers say what they have done so far; returns at once.
-    public func tellStatistics() { orders.post(.tellStatistics) }
+    public func tellStatistics() { inbox.post(.tellStatistics) }
 
     /// Gives a virtual router another priority; returns at once.
-    public func change(_ id: VirtualRouterID, to priority: Priority) { orders.post(.priority(priority, id)) }
+    public func change(_ id: VirtualRouterID, to priority: Priority) {
+        for (index, configuration) in configurations.enumerated() where configuration.parameters.virtualRouterID == id {
+            inbox.post(.event(.priorityChanged(priority), router: index))
+        }
+    }
 
     /// Waits for the end, and returns what it ended of; nil after `stop`.
     public func join() -> SystemCallError? {

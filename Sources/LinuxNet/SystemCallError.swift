@@ -49,6 +49,8 @@ public struct SystemCallError: Error, Sendable, Hashable {
         case findInterface(String)
         /// Read what changed about interfaces and addresses.
         case monitorInterfaces
+        /// Destroy the connections to virtual addresses.
+        case resetConnections
         /// Start a thread.
         case startThread
         /// Get real-time priority (SCHED_RR) for the calling thread.
@@ -78,6 +80,12 @@ extension SystemCallError: CustomStringConvertible {
         case .tooManyFiles: "raise the limit of open files (LimitNOFILE in a systemd unit)"
         case .networkDown: "the interface is down; `ip link set dev … up`"
         case .networkUnreachable, .invalid: sourceAdvice
+        case .notSupported, .notFound:
+            if case .resetConnections = attempt {
+                "this kernel was built without CONFIG_INET_DIAG_DESTROY"
+            } else {
+                nil
+            }
         case .addressInUse:
             if case .takeAddress(_, let interface) = attempt {
                 "it is the own address of \(interface), and would be removed. Give another one, or priority 255 where"
@@ -98,7 +106,7 @@ extension SystemCallError: CustomStringConvertible {
         case .sendAdvertisement, .announce: "a packet filter refuses it (see `nft list ruleset`)"
         case .addAddress(let address, _) where address.address.family == .ipv6 && code == .accessDenied:
             "IPv6 is disabled there; see net.ipv6.conf.*.disable_ipv6"
-        case .addAddress, .removeAddress, .changeAddresses: "run as root or with CAP_NET_ADMIN"
+        case .addAddress, .removeAddress, .changeAddresses, .resetConnections: "run as root or with CAP_NET_ADMIN"
         case .realTimePriority:
             "allow it by CAP_SYS_NICE or LimitRTPRIO; it cannot be had in a user namespace. Without it, a busy machine"
                 + " delays advertisements"
@@ -143,6 +151,7 @@ extension SystemCallError.Attempt: CustomStringConvertible {
         case .listAddresses: "list the addresses of the interfaces"
         case .findInterface(let name): "look up the interface \(name)"
         case .monitorInterfaces: "watch the interfaces"
+        case .resetConnections: "reset the connections to virtual addresses"
         case .startThread: "start a thread"
         case .realTimePriority(let priority): "get real-time priority \(priority) (SCHED_RR)"
         case .lockMemory: "lock the memory"

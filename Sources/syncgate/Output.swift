@@ -1,4 +1,4 @@
-import FoundationEssentials
+import Daemon
 import Glibc
 import Operations
 import Replication
@@ -76,28 +76,7 @@ enum Output {
     }
 
     /// A value as JSON, with sorted snake_case keys.
-    static func json(_ value: some Encodable, pretty: Bool = true) -> String {
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting =
-            pretty ? [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
-        encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-        do { return String(decoding: try encoder.encode(value), as: UTF8.self) } catch { return "{}" }
-    }
-}
-
-/// A value that is written as `null` when it is missing, so that programs find every key.
-@propertyWrapper
-struct OrNull<Value: Encodable>: Encodable {
-    var wrappedValue: Value?
-
-    init(wrappedValue: Value?) { self.wrappedValue = wrappedValue }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        if let wrappedValue { try container.encode(wrappedValue) } else { try container.encodeNil() }
-    }
+    static func json(_ value: some Encodable, pretty: Bool = true) -> String { JSONText.encode(value, pretty: pretty) }
 }
 
 /// Prints steps from a task of its own: who reports them is fencing writes and must not wait for a slow terminal.

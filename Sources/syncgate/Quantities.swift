@@ -1,18 +1,7 @@
 import ArgumentParser
+import Daemon
 
 extension Duration {
-    /// Reads `250ms`, `10s`, `2m`, `1h` or `1.5s`: a number with its unit, not negative, at most a day. `nil` for
-    /// anything else.
-    init?(text: String) {
-        let units: [(suffix: String, seconds: Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600)]
-        guard let unit = units.first(where: { text.hasSuffix($0.suffix) }),
-            let number = Double(text.dropLast(unit.suffix.count)), number.isFinite, number >= 0,
-            number * unit.seconds <= 86_400, text.first?.isNumber == true
-        else { return nil }
-        // To the nanosecond: 40.95 s as a sum of binary fractions is no multiple of 10 ms.
-        self = .nanoseconds(Int64((number * unit.seconds * 1e9).rounded()))
-    }
-
     /// As a number of milliseconds.
     var inMilliseconds: Double { self / .milliseconds(1) }
 
@@ -39,14 +28,8 @@ struct ByteCountArgument: ExpressibleByArgument {
     var bytes: Int64
 
     init?(argument: String) {
-        let units: [(suffix: String, factor: Double)] = [
-            ("KiB", 1024), ("MiB", 1_048_576), ("GiB", 1_073_741_824), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9), ("B", 1),
-        ]
-        let unit = units.first { argument.hasSuffix($0.suffix) }
-        guard let number = Double(argument.dropLast(unit?.suffix.count ?? 0)), number.isFinite, number >= 0,
-            argument.first?.isNumber == true, number * (unit?.factor ?? 1) < 1e18
-        else { return nil }
-        bytes = Int64(number * (unit?.factor ?? 1))
+        guard let count = ByteCount(text: argument) else { return nil }
+        bytes = count.bytes
     }
 }
 
@@ -72,14 +55,9 @@ struct HostPortArgument: ExpressibleByArgument {
     var port: Int
 
     init?(argument: String) {
-        guard let colon = argument.lastIndex(of: ":"),
-            let port = Int(argument[argument.index(after: colon)...]), (1...65_535).contains(port)
-        else { return nil }
-        var host = argument[..<colon]
-        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
-        guard !host.isEmpty, !host.contains(where: \.isWhitespace) else { return nil }
-        self.host = String(host)
-        self.port = port
+        guard let place = HostPort(text: argument) else { return nil }
+        host = place.host
+        port = place.port
     }
 }
 

@@ -18,7 +18,9 @@ struct RootCommand: AsyncParsableCommand {
             """,
         version: "syncgate 0.1.0",
         subcommands: [
-            PromoteCommand.self, DemoteCommand.self, LagCommand.self, VRRPCommand.self, FenceGuardCommand.self,
+            DaemonCommand.self, StatusCommand.self, HistoryCommand.self, SwitchoverCommand.self, PauseCommand.self,
+            ResumeCommand.self, CheckCommand.self, PromoteCommand.self, DemoteCommand.self, LagCommand.self,
+            VRRPCommand.self, FenceGuardCommand.self,
         ]
     )
 

@@ -3,17 +3,20 @@ import Synchronization
 
 /// Set by SIGINT, SIGTERM and SIGHUP (not where `nohup` has it ignored); asked by whoever works.
 enum StopSignal {
-    private static let received = Atomic(false)
+    private static let received = Atomic(0)
 
     /// Whether a signal came since `watch`.
-    static var isReceived: Bool { received.load(ordering: .relaxed) }
+    static var isReceived: Bool { count > 0 }
 
-    /// From now on, the signals end the work in an orderly way.
-    static func watch() {
+    /// How many came.
+    static var count: Int { received.load(ordering: .relaxed) }
+
+    /// From now on, the signals end the work in an orderly way; SIGHUP only where it has no other meaning.
+    static func watch(hangUp: Bool = true) {
         SignalPipe.open()
-        for signal in [SIGINT, SIGTERM, SIGHUP] where signal != SIGHUP || !isIgnored(signal) {
+        for signal in [SIGINT, SIGTERM] + (hangUp && !isIgnored(SIGHUP) ? [SIGHUP] : []) {
             _ = Glibc.signal(signal) { _ in
-                StopSignal.received.store(true, ordering: .relaxed)
+                StopSignal.received.add(1, ordering: .relaxed)
                 SignalPipe.wake()
             }
         }
@@ -39,6 +42,23 @@ enum StatisticsSignal {
         SignalPipe.open()
         _ = Glibc.signal(SIGUSR1) { _ in
             StatisticsSignal.received.store(true, ordering: .relaxed)
+            SignalPipe.wake()
+        }
+    }
+}
+
+/// Set by SIGHUP, where it means: read the configuration again.
+enum ReloadSignal {
+    private static let received = Atomic(false)
+
+    /// Whether a signal came since the last call.
+    static func take() -> Bool { received.exchange(false, ordering: .relaxed) }
+
+    /// From now on, SIGHUP asks for that.
+    static func watch() {
+        SignalPipe.open()
+        _ = Glibc.signal(SIGHUP) { _ in
+            ReloadSignal.received.store(true, ordering: .relaxed)
             SignalPipe.wake()
         }
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Daemon
 import Glibc
 import LinuxNet
 import VRRP
@@ -190,23 +191,7 @@ struct VirtualAddressArgument: ExpressibleByArgument {
     var value: VirtualAddress
 
     init?(argument: String) {
-        var words = argument.split(whereSeparator: \.isWhitespace).map(String.init)
-        guard let first = words.first else { return nil }
-        words.removeFirst()
-        let parts = first.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        // A prefix length of 0 would add a default route.
-        guard var value = VirtualAddress(parts[0]), value.prefixLength > 0 else { return nil }
-        if parts.count == 2 { words = ["dev", parts[1]] + words }
-        while words.count >= 2 {
-            guard (1...15).contains(words[1].utf8.count) else { return nil }
-            switch words[0] {
-            case "dev" where value.interface == nil: value.interface = words[1]
-            case "label" where value.label == nil && value.address.family == .ipv4: value.label = words[1]
-            default: return nil
-            }
-            words.removeFirst(2)
-        }
-        guard words.isEmpty else { return nil }
+        guard let value = VirtualAddress(placement: argument) else { return nil }
         self.value = value
     }
 }

@@ -1,3 +1,4 @@
+import Daemon
 import FoundationEssentials
 import LinuxNet
 import VRRP
@@ -82,10 +83,7 @@ struct VRRPLine: Encodable {
             statistics = Statistics(
                 state: "\(numbers.state)", sent: numbers.sent, unsent: numbers.unsent, accepted: numbers.accepted,
                 rejected: Dictionary(uniqueKeysWithValues: rejected), overruns: numbers.overruns)
-            let reasons = rejected.map { " (\($0.0) \($0.1))" }.joined()
-            detail =
-                "\(numbers.state); sent \(numbers.sent), not sent \(numbers.unsent), accepted \(numbers.accepted), "
-                + "rejected \(numbers.rejections.total)\(reasons), dropped \(numbers.overruns)"
+            detail = "\(numbers)"
         case .trouble(let error, let interface):
             (event, self.interface, detail) = ("trouble", interface, "\(error)")
         case .notRealTime(let error):

@@ -1,23 +1,30 @@
-internal import VRRP
+public import VRRP
 
 /// Runs virtual routers: packets and changes of the network in, advertisements and addresses out, all on the thread that
-/// calls `run`. It decides nothing; `StandaloneRouter` does.
+/// calls `run`. It decides nothing; its cores do: `StandaloneRouter`, or what is built around it.
+///
+/// Order: packets that wait are handed in before a change of the network and before a deadline that concludes from silence;
+/// whoever is Active meets its deadlines however many packets wait. Messages of an `Inbox` are handed in as they were posted.
 ///
 /// Not for sharing: made, used and let go on one thread (see `StandaloneThread`).
-public final class StandaloneLoop {
+public final class RouterLoop<Core: RouterCore> {
     /// A virtual router with its place.
     private struct Router {
-        var core: StandaloneRouter
+        var core: Core
         var sent = 0
         var unsent = 0
+        /// What it has put on interfaces, and not removed since.
+        var held: Set<VirtualAddress> = []
         let configuration: StandaloneConfiguration
         let segment: Segment
     }
 
     private let loop: EventLoop
     private let network: Network
-    private let orders: Inbox<StandaloneOrder>
+    private let inbox: Inbox<RouterMessage<Core>>
     private let notify: @Sendable (StandaloneNotice) -> Void
+    /// Called on the loop's thread, in the order of the core's actions, with those that are not for the loop.
+    private let perform: (Core.Action, _ router: Int) -> Void
     /// Those that come and go with the Active state, of all routers: never sent from.
     private var virtualAddresses: Set<IPAddress> = []
     private var segments: [Segment] = []
@@ -25,22 +32,29 @@ public final class StandaloneLoop {
     /// When each router has something to do, and as what. Beside them, as all are looked at after each event.
     private var due: [(deadline: Instant?, isActive: Bool)] = []
 
-    /// Opens what is needed, and starts no router yet. Throws where rights or interfaces are missing.
+    /// Opens what is needed, and starts no router yet. Throws where rights or interfaces are missing. `makeCore` gets the place
+    /// of each configuration in the list, and the addresses that come and go: all but those that an owner (priority 255) has
+    /// for good. `perform` and `notify` must not wait.
     public init(
-        _ configurations: [StandaloneConfiguration], orders: Inbox<StandaloneOrder>,
+        _ configurations: [StandaloneConfiguration], inbox: Inbox<RouterMessage<Core>>,
+        makeCore: (_ router: Int, _ addresses: [VirtualAddress]) -> Core,
+        perform: @escaping (Core.Action, _ router: Int) -> Void = { _, _ in },
         notify: @escaping @Sendable (StandaloneNotice) -> Void
     ) throws(SystemCallError) {
         loop = try EventLoop()
         network = try Network()
-        self.orders = orders
+        self.inbox = inbox
+        self.perform = perform
         self.notify = notify
-        for configuration in configurations { try add(configuration) }
-        try loop.register(orders.fd) { [unowned self] in takeOrders() }
+        for configuration in configurations { try add(configuration, makeCore) }
+        try loop.register(inbox.fd) { [unowned self] in takeMessages() }
         try loop.register(network.monitorDescriptor) { [unowned self] in takeChanges() }
         loop.onDeadline = { [unowned self] in deadlineReached() }
     }
 
-    private func add(_ configuration: StandaloneConfiguration) throws(SystemCallError) {
+    private func add(
+        _ configuration: StandaloneConfiguration, _ makeCore: (Int, [VirtualAddress]) -> Core
+    ) throws(SystemCallError) {
         guard try network.link(configuration.interface) != nil else {
             throw SystemCallError(.findInterface(configuration.interface), .noDevice)
         }
@@ -59,41 +73,42 @@ public final class StandaloneLoop {
         segment.adopt(configuration)
         routers.append(
             Router(
-                core: StandaloneRouter(
-                    configuration.parameters, virtualAddresses: unowned, upkeep: configuration.upkeep,
-                    peers: configuration.peers),
-                configuration: configuration, segment: segment))
+                core: makeCore(routers.count, unowned), configuration: configuration, segment: segment))
         due.append((nil, false))
     }
 
-    /// Starts the routers, and returns when they have been stopped. Throws where a socket cannot be opened at the start,
-    /// or the event loop fails.
-    public func run() throws(SystemCallError) {
+    /// Starts the routers, says so by `onStart`, and returns when it has been told to end. Throws where a socket cannot be
+    /// opened at the start, or the event loop fails; addresses are removed in either case.
+    public func run(onStart: () -> Void = {}) throws(SystemCallError) {
         if !virtualAddresses.isEmpty { try network.checkRights() }
         for segment in segments {
             try segment.look(network, except: [])
             try openSocket(of: segment)
             refresh(segment)
         }
-        for index in routers.indices { handle(.start, index) }
+        for index in routers.indices { handle(Core.start, index) }
         schedule()
+        onStart()
+        defer { withdraw() }
         try loop.run()
+    }
+
+    /// Nobody renews the addresses any more, or gives them to the other router.
+    private func withdraw() {
+        for index in routers.indices {
+            for address in routers[index].held { _ = execute(.remove([address]), index) }
+        }
     }
 
     // MARK: Events
 
-    private func takeOrders() {
-        for order in orders.take() {
-            switch order {
-            case .stop:
-                for index in routers.indices { handle(.stop, index) }
-                tellStatistics()
-                loop.stop()
+    private func takeMessages() {
+        for message in inbox.take() {
+            switch message {
+            case .event(let event, let index): handle(event, index)
+            case .look(let index, let body): body(routers[index].core)
             case .tellStatistics: tellStatistics()
-            case .priority(let priority, let id):
-                for index in routers.indices where routers[index].configuration.parameters.virtualRouterID == id {
-                    handle(.priorityChanged(priority), index)
-                }
+            case .end: loop.stop()
             }
         }
         schedule()
@@ -101,9 +116,10 @@ public final class StandaloneLoop {
 
     private func tellStatistics() {
         for router in routers {
+            let election = router.core.election
             let statistics = StandaloneStatistics(
-                state: router.core.state.name, sent: router.sent, unsent: router.unsent, accepted: router.core.accepted,
-                rejections: router.core.counts, overruns: router.segment.overruns)
+                state: election.state.name, sent: router.sent, unsent: router.unsent, accepted: election.accepted,
+                rejections: election.counts, overruns: router.segment.overruns)
             let configuration = router.configuration
             notify(
                 .statistics(
@@ -129,7 +145,7 @@ public final class StandaloneLoop {
                 attempt(interface) { () throws(SystemCallError) in
                     // What we removed ourselves, and have added again since, is there.
                     guard try !network.has(address.address, on: interface) else { return }
-                    handle(.removed(address), index)
+                    handleNetwork(.removed(address), index)
                 }
             }
             // Most changes are renewals, our own: they concern no interface.
@@ -140,7 +156,7 @@ public final class StandaloneLoop {
             let places = Set(configuration.virtualAddresses.map { $0.interface ?? configuration.interface })
             // With another link-layer address, what was announced is wrong.
             if !others.isDisjoint(with: changes.returned) || !places.isDisjoint(with: changes.readdressed) {
-                handle(.interfaceReturned, index)
+                handleNetwork(.interfaceReturned, index)
             }
         }
         schedule()
@@ -155,7 +171,7 @@ public final class StandaloneLoop {
             for index in routers.indices where routers[index].segment === segment {
                 let id = routers[index].configuration.parameters.virtualRouterID
                 guard packet.virtualRouterID == nil || packet.virtualRouterID == id.rawValue else { continue }
-                handle(.packet(packet.content, from: packet.sender), index)
+                handleNetwork(.packet(packet.content, from: packet.sender), index)
             }
         }
         // However long a Backup goes on reading before it concludes from silence, who is Active sends in time.
@@ -171,7 +187,7 @@ public final class StandaloneLoop {
     private func fireDue(_ isMeant: (Int) -> Bool) {
         for index in due.indices {
             guard let deadline = due[index].deadline, deadline <= ContinuousClock.now, isMeant(index) else { continue }
-            handle(.deadlineReached, index)
+            handle(Core.deadlineReached, index)
         }
     }
 
@@ -202,7 +218,7 @@ public final class StandaloneLoop {
             try openSocket(of: segment)
         }
         let state = segment.linkState
-        for index in routers.indices where routers[index].segment === segment { handle(.link(state), index) }
+        for index in routers.indices where routers[index].segment === segment { handleNetwork(.link(state), index) }
     }
 
     /// Nothing where the interface is away.
@@ -228,13 +244,21 @@ public final class StandaloneLoop {
 
     // MARK: Actions
 
-    private func handle(_ event: StandaloneRouter.Event, _ index: Int) {
+    private func handleNetwork(_ event: StandaloneRouter.Event, _ index: Int) { handle(Core.network(event), index) }
+
+    private func handle(_ event: Core.Event, _ index: Int) {
         var events = [event]
         while !events.isEmpty {
             let next = events.removeFirst()
-            for action in routers[index].core.handle(next, now: .now) { events += execute(action, index) }
+            for action in routers[index].core.handle(next, now: .now) {
+                if let action = Core.networkAction(of: action) {
+                    events += execute(action, index).map(Core.network)
+                } else {
+                    perform(action, index)
+                }
+            }
         }
-        due[index] = (routers[index].core.deadline, routers[index].core.state.name == .active)
+        due[index] = (routers[index].core.deadline, routers[index].core.isActive)
     }
 
     /// Executes it, and returns what came of it.
@@ -252,12 +276,14 @@ public final class StandaloneLoop {
             return addresses.map { address in
                 outcome(.add(address)) { () throws(SystemCallError) in
                     try network.add(address, to: address.interface ?? configuration.interface, lifetime: lifetime)
+                    routers[index].held.insert(address)
                 }
             }
         case .remove(let addresses):
             return addresses.map { address in
                 outcome(.remove(address)) { () throws(SystemCallError) in
                     try network.remove(address, from: address.interface ?? configuration.interface)
+                    routers[index].held.remove(address)
                 }
             }
         case .announce(let addresses):

@@ -6,7 +6,7 @@ import VRRP
 @testable import LinuxNet
 
 @Suite(.enabled(if: TwoNodes.isAvailable, "\(TwoNodes.whyUnavailable ?? "")"))
-struct StandaloneLoopTests {
+struct RouterLoopTests {
     private static func configuration(_ address: String, priority: UInt8 = 100) -> StandaloneConfiguration {
         let address = VirtualAddress(address)!
         return StandaloneConfiguration(
@@ -20,7 +20,10 @@ struct StandaloneLoopTests {
     private func refusal(_ nodes: TwoNodes, _ configuration: StandaloneConfiguration) throws -> SystemCallError? {
         try nodes.on(1) {
             do throws(SystemCallError) {
-                _ = try StandaloneLoop([configuration], orders: Inbox<StandaloneOrder>()) { _ in }
+                _ = try RouterLoop([configuration], inbox: Inbox<RouterMessage<StandaloneRouter>>()) { _, addresses in
+                    StandaloneRouter(configuration.parameters, virtualAddresses: addresses)
+                } notify: { _ in
+                }
                 return nil
             } catch {
                 return error

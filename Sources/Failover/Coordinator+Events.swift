@@ -1,0 +1,124 @@
+import Replication
+import VRRP
+
+// What events leave behind as facts. Nothing is decided here but what concerns one event alone.
+
+extension Coordinator {
+    mutating func take(_ event: Event, _ now: Instant) {
+        switch event {
+        case .start: start(now)
+        case .stop: isStopping = phase != .stopped
+        case .link(let isUsable): isLinkUsable = isUsable
+        case .election(let name, let cause): (vrrp, vrrpCause) = (name, cause)
+        case .heard(.resigning): (resignedAt, activeHeardAt, heardPriority) = (now, nil, nil)
+        case .heard(let priority): (activeHeardAt, heardPriority) = (now, priority)
+        case .local(let reading): take(local: reading, now)
+        case .peer(let reading): take(peer: reading, now)
+        case .peerDaemon(let presence):
+            self.presence = presence
+            adoptEpoch()
+        case .witness(let isReachable): isWitnessReachable = isReachable
+        case .progress(let id, .promoted): promoted(id)
+        case .ended(let id, let outcome): ended(id, outcome, now)
+        case .ordered(let order, let number): ordered(order, number, now)
+        case .deadlineReached:
+            if let asked, now >= asked.deadline {
+                answer(OrderAnswer(isDone: false, text: "it is not over yet: see 'syncgate status'"))
+            }
+        }
+    }
+
+    private mutating func start(_ now: Instant) {
+        guard phase == .idle else { return }
+        if memory.isPaused {
+            enter(.paused(serves: false), "paused", "paused before it was stopped; 'syncgate resume' goes on", now)
+        } else {
+            enter(.starting(since: now, inPlaceSince: nil), "started", "looking at both servers", now)
+        }
+    }
+
+    /// The other node's promotions count for this one when its data set went through them, or when it is the one that serves:
+    /// an old master that has just come back has not, and must not claim that it was master last.
+    private mutating func adoptEpoch() {
+        guard let epoch = presence?.epoch, epoch > memory.epoch, phase != .idle else { return }
+        guard state == .serving || localFollowsPeer && local.info?.masterLink?.isUp == true else { return }
+        memory.epoch = epoch
+        remember()
+    }
+
+    private mutating func take(local reading: RedisReading, _ now: Instant) {
+        _ = local.take(reading, now)
+        adoptEpoch()
+        guard let info = local.info, !info.isLoading, !local.isOutdated else { return }
+        if info.masterLink?.isUp == true, info.masterLink?.fullResync == nil { isCopyPending = false }
+        if isMasterOfPeerOrAlone || localFollowsPeer && info.masterLink?.isUp == true { note(info, now) }
+    }
+
+    /// Keeps which histories the local data set goes through. Offsets alone are written down once in a while.
+    private mutating func note(_ info: ReplicationInfo, _ now: Instant) {
+        guard state == .serving || state == .standby else { return }
+        let ids =
+            info.identity.map { [$0.id] }
+            ?? [info.masterLink == nil ? info.server : peer.last?.info.server].map { $0?.runID ?? "" }
+        var isNews = memory.wasMaster != (info.masterLink == nil)
+        memory.wasMaster = info.masterLink == nil
+        for id in ids where !id.isEmpty { isNews = memory.note(id, offset: info.dataOffset) || isNews }
+        if isNews || rememberedAt.map({ now - $0 >= .seconds(60) }) ?? true {
+            rememberedAt = now
+            remember()
+        }
+    }
+
+    private var isMasterOfPeerOrAlone: Bool { local.isMaster == true && state == .serving }
+
+    private mutating func take(peer reading: RedisReading, _ now: Instant) {
+        let before = peer.take(reading, now)
+        guard localFollowsPeer, local.isMaster == false else { return }
+        if let sample = masterSample {
+            if reading == .dead {
+                masterGone = masterGone ?? "its process is gone, and its port refuses connections"
+            } else if let before, before == sample.info.server?.runID, let after = peer.last?.info.server?.runID {
+                masterGone = "it was restarted: run_id \(after.prefix(8))… instead of \(before.prefix(8))…"
+            }
+        }
+        guard case .observed(let observation) = reading, observation.info.masterLink == nil,
+            !observation.info.isLoading,
+            let link = local.info?.masterLink, link.isUp, link.fullResync == nil
+        else { return }
+        let isSame = masterSample.map { $0.info.server?.runID == observation.info.server?.runID } ?? true
+        if isSame { (masterSample, masterGone) = (observation, nil) }
+    }
+
+    /// The standby is master by now: the addresses can go, before the clients are told by Redis.
+    private mutating func promoted(_ id: OperationID) {
+        guard case .handingOver(var handingOver) = phase, handingOver.operation == id, !handingOver.isReleased else {
+            return
+        }
+        release(&handingOver)
+        phase = .handingOver(handingOver)
+    }
+
+    private mutating func ended(_ id: OperationID, _ outcome: OperationOutcome, _ now: Instant) {
+        guard let running, running.id == id else { return }
+        self.running = nil
+        self.outcome = running.order == .park && outcome.result == .done ? nil : outcome
+        guard outcome.result == .done else { return }
+        switch running.order {
+        case .promote, .lead:
+            local.give(isMaster: true, at: now)
+            promotedAt = now
+            (masterGone, masterSample) = (nil, nil)
+            memory.epoch = max(memory.epoch, presence?.epoch ?? 0) + 1
+            memory.wasMaster = true
+            remember()
+        case .follow, .handOver, .park:
+            if case .follow = running.order { isCopyPending = true }
+            if case .handOver = running.order { memory.epoch = max(memory.epoch, presence?.epoch ?? 0) + 1 }
+            local.give(isMaster: false, at: now)
+            (promotedAt, masterGone, masterSample) = (nil, nil, nil)
+            memory.wasMaster = false
+            remember()
+        case .disconnectClients, .writeFence: break
+        }
+    }
+}

@@ -1,0 +1,340 @@
+import Replication
+import VRRP
+
+// One look for each phase: what all facts together mean now.
+
+extension Coordinator {
+    mutating func look(_ now: Instant) {
+        switch phase {
+        case .idle, .stopped: return
+        case .paused(let serves): return lookPaused(serves, now)
+        default: break
+        }
+        if isStopping, stop(now) { return }
+        if let fault = presentFault(now) { return fail(fault, now) }
+        switch phase {
+        case .starting(let since, let inPlaceSince): lookStarting(since, inPlaceSince, now)
+        case .standby(let retryAfter): lookStandby(retryAfter, now)
+        case .gating(let gating): lookGating(gating, now)
+        case .serving(let runID): lookServing(runID, now)
+        case .handingOver(let handingOver): lookHandingOver(handingOver, now)
+        case .fault(_, let retryAt):
+            outcome = nil
+            guard retryAt.map({ now >= $0 }) ?? true, running == nil else { return }
+            enter(.starting(since: now, inPlaceSince: nil), "recovered", "looking at both servers again", now)
+        case .idle, .stopped, .paused: break
+        }
+    }
+
+    // MARK: Faults
+
+    /// What keeps this node out of the election now; the gravest first.
+    private func presentFault(_ now: Instant) -> Fault? {
+        if !isLinkUsable { return .interfaceDown }
+        if configuration.policy.hasWitnesses, isWitnessReachable == false { return .witnessUnreachable }
+        let downAfter = configuration.timing.downAfter
+        if local.isDown(after: downAfter, now) {
+            return .redisDown(
+                local.reading == .dead
+                    ? "its process is gone, and its port refuses connections"
+                    : "no answer for \(downAfter.milliseconds) ms")
+        }
+        if case .serving(let runID?) = phase, let present = local.last?.info.server?.runID, present != runID {
+            return .redisDown(
+                "it was restarted behind our back: run_id \(present.prefix(8))… instead of \(runID.prefix(8))…")
+        }
+        switch (phase, local.reading) {
+        case (.serving, _), (.handingOver, _), (.starting, .observed), (.gating, .observed): return nil
+        case (_, .unusable(let reason)): return .redisUnusable(reason)
+        case (_, .observed(let observation)):
+            // A copy from a master that was restarted empty is no reason to stand aside, but to be quick.
+            guard masterGone == nil else { return nil }
+            let isCopying = observation.info.masterLink?.fullResync != nil
+            return observation.info.isLoading || isCopying ? .redisLoading : nil
+        default: return nil
+        }
+    }
+
+    private mutating func fail(_ fault: Fault, _ now: Instant) {
+        if case .fault(let before, _) = phase {
+            guard before.code != fault.code else { return }
+            return enter(.fault(fault, retryAt: nil), fault.code, "\(fault)", now)
+        }
+        let wasServing = state == .serving || state == .handingOver
+        leave()
+        // Cut off, this node must not acknowledge what nobody else will ever see.
+        if fault == .witnessUnreachable, wasServing, local.isMaster == true, running == nil { order(.park) }
+        enter(.fault(fault, retryAt: nil), fault.code, "\(fault)", now)
+        answer(OrderAnswer(isDone: false, text: "\(fault)"))
+    }
+
+    /// Out of the election for a while, because of what an operation came to.
+    private mutating func fail(_ fault: Fault, retrying now: Instant) {
+        leave()
+        enter(.fault(fault, retryAt: now + configuration.timing.retryAfter), fault.code, "\(fault)", now)
+        answer(OrderAnswer(isDone: false, text: "\(fault)"))
+    }
+
+    // MARK: Starting
+
+    private mutating func lookStarting(_ since: Instant, _ inPlaceSince: Instant?, _ now: Instant) {
+        guard running == nil else { return }
+        if let outcome { return followed(outcome, now) }
+        guard let info = local.info, !local.isOutdated else { return wait("the local Redis does not answer yet") }
+        if info.isLoading { return wait("the local Redis is loading its data set") }
+        // It holds what the master had that is gone: nothing waits for that one.
+        if let masterGone, localFollowsPeer { return join("the local Redis is its replica, and the master is gone: \(masterGone)", now) }
+        if isCopyPending, localFollowsPeer, peer.reading == .dead { return keepOldData() }
+        if info.masterLink?.fullResync != nil { return wait("the local Redis receives a full copy from its master") }
+        if configuration.policy.hasWitnesses, isWitnessReachable == nil { return wait("no witness has answered yet") }
+        guard let survey = survey(hasWaited: now - since >= configuration.timing.waitForPeer) else {
+            return wait("the peer's Redis has not been asked yet")
+        }
+        switch survey.verdict {
+        case .wait(let why): wait(why)
+        case .yield(let why): yield(why)
+        case .unrelated(let why): fail(.unrelatedDataSets(why), retrying: now)
+        case .follow(let discard, let why):
+            wait(why)
+            order(.follow(accepting: discard))
+        case .lead(let why): join(why, now)
+        case .inPlace(let why):
+            // The other daemon may be about to start, and to find its Redis where it left it.
+            let seen = inPlaceSince ?? now
+            let isAwaited = local.isMaster == false && survey.peer != nil && presence == nil && activeHeardAt == nil
+            guard isAwaited, now - seen < configuration.timing.startGrace else { return join(why, now) }
+            phase = .starting(since: since, inPlaceSince: seen)
+            wait("\(why); waiting a moment for the other daemon")
+        }
+    }
+
+    /// The master that it was made to follow died before the copy was there, and may come back without data: it must not be
+    /// followed by itself then.
+    private mutating func keepOldData() {
+        isCopyPending = false
+        wait("the master died before its data set was copied")
+        order(.park)
+    }
+
+    private mutating func followed(_ outcome: OperationOutcome, _ now: Instant) {
+        switch outcome.result {
+        case .done:
+            record(from: state, "followed", "the local Redis follows the peer's", now)
+        case .refused(let code, let reason): fail(.cannotFollow(code: code, reason: reason), retrying: now)
+        case .failed(let reason): fail(.cannotFollow(code: "failed", reason: reason), retrying: now)
+        }
+        self.outcome = nil
+    }
+
+    private mutating func join(_ why: String, _ now: Instant) {
+        isJoined = true
+        output.append(.join)
+        enter(.standby(retryAfter: nil), "joined", why, now)
+    }
+
+    // MARK: Standby
+
+    private mutating func lookStandby(_ retryAfter: Instant?, _ now: Instant) {
+        guard running == nil else { return }
+        if let outcome { return followed(outcome, now) }
+        if vrrp == .active { return elected(now) }
+        guard local.info != nil else { return }
+        if local.isMaster == true { return lookStandbyMaster(now) }
+        guard !local.isOutdated, retryAfter.map({ now >= $0 }) ?? true else { return }
+        if let masterGone, presence?.state != .paused {
+            return promote(.masterGone(masterGone), knownMaster: knownMaster(.restarted, now), now)
+        }
+        if !localFollowsPeer { return place(now) }
+        preempt(now)
+    }
+
+    /// Takes role and addresses back from a node of lower priority, where that is configured: by a switchover, which loses
+    /// nothing, and not by the election, which would take the addresses before the gate is passed.
+    private mutating func preempt(_ now: Instant) {
+        guard configuration.router.preempts, let heardPriority, heardPriority < configuration.router.priority,
+            presence?.state == .serving, let since, now - since >= configuration.router.preemptDelay,
+            let link = local.info?.masterLink, link.isUp
+        else { return }
+        promote(.preempting(heardPriority), knownMaster: nil, now)
+    }
+
+    /// Master, without the addresses: about to get them, or left over from before.
+    private mutating func lookStandbyMaster(_ now: Instant) {
+        if let resignedAt, now - resignedAt < Self.takeOverPatience {
+            self.resignedAt = nil
+            if promotedAt != nil || !isOutdone { return output.append(.takeOver) }
+        }
+        if let promotedAt, now - promotedAt < Self.takeOverPatience { return }
+        guard peerServes(now), peer.isMaster == true, !local.isOutdated else { return }
+        place(now)
+    }
+
+    /// Gives the local server its place beside a peer that is master.
+    private mutating func place(_ now: Instant) {
+        guard let survey = survey(hasWaited: false) else { return }
+        switch survey.verdict {
+        case .follow(let discard, let why):
+            wait(why)
+            order(.follow(accepting: discard))
+        case .unrelated(let why): fail(.unrelatedDataSets(why), retrying: now)
+        case .lead(let why) where local.isMaster == true:
+            // Both served while they were cut off from each other, and the election has decided since.
+            wait("the other node serves, although \(why)")
+            order(.follow(accepting: .surplus))
+        case .yield(let why): yield(why)
+        case .wait(let why), .lead(let why), .inPlace(let why): wait(why)
+        }
+    }
+
+    /// The peer's server is to lead: a master in its way becomes read-only, with its data.
+    private mutating func yield(_ why: String) {
+        wait(why)
+        if local.isMaster == true { order(.park) }
+    }
+
+    /// Whether the peer's Redis, by what both say of their histories, went further than the local one.
+    private var isOutdone: Bool {
+        guard let survey = survey(hasWaited: true), survey.local.identity != nil, case .follow = survey.verdict else {
+            return false
+        }
+        return true
+    }
+
+    private mutating func elected(_ now: Instant) {
+        guard local.info != nil, !local.isOutdated || local.isMaster == true else { return }
+        // Just promoted, or handed over to: what was read of the peer before that says nothing.
+        let isDecided = if case .handedOver = vrrpCause { true } else { promotedAt != nil }
+        if local.isMaster == true, isDecided { return serve(vrrpCause.code, "\(vrrpCause)", now) }
+        guard let survey = survey(hasWaited: true) else { return }
+        // Where both follow each other there is no master to ask: the data sets decide.
+        let areMutual = peer.isMaster == false && peerFollowsLocal
+        if local.isMaster == false, localFollowsPeer, !areMutual {
+            return promote(.elected(vrrpCause), knownMaster: knownMaster(now), now)
+        }
+        switch survey.verdict {
+        case .lead, .inPlace:
+            if local.isMaster == true { return serve("elected", "\(vrrpCause)", now) }
+            begin(.lead, .elected(vrrpCause), now)
+        case .follow(_, let why), .yield(let why), .wait(let why), .unrelated(let why):
+            leave()
+            enter(.starting(since: now, inPlaceSince: nil), "not_in_place", why, now)
+        }
+    }
+
+    // MARK: The gate
+
+    private mutating func lookGating(_ gating: Gating, _ now: Instant) {
+        guard let outcome, running == nil else { return }
+        switch outcome.result {
+        case .done:
+            if vrrp == .active { return serve(gating.code, gating.reason, now) }
+            enter(
+                .standby(retryAfter: nil), gating.code, "\(gating.reason); promoted before the addresses are here", now)
+        case .refused(let code, let reason): refused(gating, code, reason, now)
+        case .failed(let reason): refused(gating, "failed", reason, now)
+        }
+        self.outcome = nil
+    }
+
+    private mutating func refused(_ gating: Gating, _ code: String, _ reason: String, _ now: Instant) {
+        if vrrp == .active { return fail(.notPromotable(code: code, reason: reason), retrying: now) }
+        let retryAt = now + configuration.timing.retryAfter
+        enter(.standby(retryAfter: retryAt), "not_promotable", "not promoted: \(reason)", now)
+        answer(OrderAnswer(isDone: false, text: reason))
+    }
+
+    private mutating func serve(_ cause: String, _ why: String, _ now: Instant) {
+        output.append(.serve)
+        (resignedAt, promotedAt, activeHeardAt, minReplicas, hasReplica) = (nil, nil, nil, nil, nil)
+        let answer = OrderAnswer(
+            isDone: true, text: "\(configuration.node) serves now", loss: outcome?.loss ?? .none,
+            writeGap: outcome?.writeGap)
+        enter(.serving(runID: local.last?.info.server?.runID), cause, why, now)
+        outcome = nil
+        self.answer(answer)
+    }
+
+    // MARK: Serving
+
+    private mutating func lookServing(_ runID: String?, _ now: Instant) {
+        if vrrp != .active { return enter(.standby(retryAfter: nil), vrrpCause.code, "\(vrrpCause)", now) }
+        if runID == nil, let present = local.info?.server?.runID { phase = .serving(runID: present) }
+        if local.isMaster == false, !local.isOutdated {
+            leave()
+            return join("the local Redis was made a replica; role and addresses move together", now)
+        }
+        watchReplica()
+    }
+
+    /// Says once that nobody could take over, and once that somebody can again.
+    private mutating func watchReplica() {
+        let isThere = peerFollowsLocal && peer.info?.masterLink?.isUp == true
+        guard isThere != hasReplica, !peer.isOutdated else { return }
+        let before = hasReplica
+        hasReplica = isThere
+        if isThere {
+            if before == false { log(.notice, "replica_back", "the peer's Redis is a replica with its link up again") }
+        } else {
+            log(
+                .warning, "no_replica",
+                "the peer's Redis is no replica of the local one with its link up: nobody can take over")
+        }
+    }
+
+    private mutating func lookHandingOver(_ handingOver: HandingOver, _ now: Instant) {
+        var handingOver = handingOver
+        guard running == nil, let outcome else { return }
+        let words: String
+        switch outcome.result {
+        case .done: words = "handed over"
+        case .refused(_, let reason), .failed(let reason): words = reason
+        }
+        guard outcome.result == .done || handingOver.isReleased else {
+            enter(.serving(runID: local.last?.info.server?.runID), "switchover_refused", words, now)
+            return answer(OrderAnswer(isDone: false, text: words))
+        }
+        if !handingOver.isReleased { release(&handingOver) }
+        phase = .handingOver(handingOver)
+        guard !handingOver.isStop else { return }
+        let answer = OrderAnswer(
+            isDone: outcome.result == .done, text: words, loss: outcome.loss, writeGap: outcome.writeGap)
+        join("handed over", now)
+        self.outcome = nil
+        self.answer(answer)
+    }
+
+    // MARK: Paused, stopping
+
+    private mutating func lookPaused(_ serves: Bool, _ now: Instant) {
+        if isStopping {
+            leave()
+            return finish("stopped while paused", now)
+        }
+        if serves, vrrp != .active { phase = .paused(serves: false) }
+    }
+
+    /// Returns whether there is nothing else to look at.
+    private mutating func stop(_ now: Instant) -> Bool {
+        guard running == nil else { return false }
+        if case .serving = phase, !hasTriedHandOver {
+            hasTriedHandOver = true
+            if let obstacle = handOverObstacle(now) {
+                log(.warning, "no_hand_over", "stopping without handing over: \(obstacle)")
+            } else {
+                handOver(isStop: true, now)
+                return true
+            }
+        }
+        if case .handingOver(let handingOver) = phase, outcome == nil, now < handingOver.deadline { return false }
+        leave()
+        finish("told to stop", now)
+        return true
+    }
+
+    private mutating func finish(_ why: String, _ now: Instant) {
+        enter(.stopped, "stopped", why, now)
+        outcome = nil
+        answer(OrderAnswer(isDone: false, text: why))
+        output.append(.node(.finished))
+    }
+}

@@ -1,0 +1,229 @@
+import Replication
+import VRRP
+
+// A node's life, told as a story
+//
+// A node *starts* by looking at both servers, and takes part in the election only when it knows which data set is the
+// pair's, and its own Redis has its place. It then *stands by*. Elected, it passes the *gate*: its Redis becomes the master,
+// and only then do the addresses come, and it *serves*. It serves until its Redis fails (it gives the addresses away at once,
+// and is in *fault*), until it loses the election, or until it *hands over*, because somebody asks for that or it is told to
+// stop. A standby whose master's process is gone does not wait for the election: it promotes its own Redis at once, because
+// a master that comes back empty would wipe it within 0.4 s, and takes the addresses when they are given away.
+
+/// Decides what to do next, and in which order: the election's state, both Redis roles, the operator, the outcomes of operations.
+///
+/// Facts come as events; after each, the present phase looks at all facts anew. So nothing depends on the order in which
+/// readings of two servers happen to arrive, and what was missed once is seen with the next reading.
+struct Coordinator: Sendable, Equatable {
+    /// What the node is doing.
+    enum Phase: Sendable, Equatable {
+        /// Before `start`. Leaves to `starting`, or to `paused` where it was paused when it was stopped.
+        case idle
+        /// Surveys, and follows where that is the verdict. Leaves to `standby` when its Redis has its place, to `fault`.
+        case starting(since: Instant, inPlaceSince: Instant?)
+        /// Listens. Leaves to `gating` when elected or when the master's process is gone, to `fault`, `starting`.
+        case standby(retryAfter: Instant?)
+        /// Its Redis is being promoted. Leaves to `serving`, `standby` (promoted before the election is decided), `fault`.
+        case gating(Gating)
+        /// Has role and addresses. Leaves to `fault`, `handingOver`, `standby`.
+        case serving(runID: String?)
+        /// Its Redis gives the role away. Leaves to `standby` or `stopped`, back to `serving`, to `fault`.
+        case handingOver(HandingOver)
+        /// Takes no part. Leaves to `starting` when what it waits for is there.
+        case fault(Fault, retryAt: Instant?)
+        /// Moves nothing. Leaves to `starting` or `serving` when it is resumed.
+        case paused(serves: Bool)
+        /// Final.
+        case stopped
+    }
+
+    /// Why a promotion is under way.
+    struct Gating: Sendable, Equatable {
+        var cause: GateCause
+        var operation: OperationID?
+        var since: Instant
+    }
+
+    /// What led to the gate.
+    enum GateCause: Sendable, Equatable {
+        case elected(VirtualRouter.Cause)
+        case masterGone(String)
+        case switchover
+        case preempting(Priority)
+
+        /// Whether there is somebody to wait for: nothing is to be lost.
+        var isPlanned: Bool {
+            switch self {
+            case .switchover, .preempting: true
+            case .elected, .masterGone: false
+            }
+        }
+    }
+
+    /// A planned hand-over.
+    struct HandingOver: Sendable, Equatable {
+        var operation: OperationID
+        var isStop: Bool
+        /// The addresses have been given away.
+        var isReleased: Bool
+        var deadline: Instant
+    }
+
+    /// An exclusive operation that is under way.
+    struct Running: Sendable, Equatable {
+        var id: OperationID
+        var order: RedisOrder
+    }
+
+    /// An operator who waits for an answer.
+    struct Asked: Sendable, Equatable {
+        var number: Int
+        var deadline: Instant
+    }
+
+    /// What it wants done, in this order.
+    enum Action: Sendable, Equatable {
+        /// Take part in the election.
+        case join
+        /// Stop taking part; while Active the addresses go first, then the resignation.
+        case leave
+        /// Become Active at once.
+        case takeOver
+        /// Put the addresses on, and announce them.
+        case serve
+        /// For the shell, as it is.
+        case node(Node.Action)
+    }
+
+    /// What happened, as the coordinator sees it.
+    enum Event: Sendable, Equatable {
+        case start
+        case stop
+        /// Whether the interface can be used.
+        case link(isUsable: Bool)
+        /// Where the election stands now.
+        case election(VirtualRouter.StateName, VirtualRouter.Cause)
+        /// An advertisement of the other node: Active, or resigning.
+        case heard(Priority)
+        case local(RedisReading)
+        case peer(RedisReading)
+        case peerDaemon(Presence?)
+        case witness(isReachable: Bool)
+        case progress(OperationID, OperationProgress)
+        case ended(OperationID, OperationOutcome)
+        case ordered(OperatorOrder, number: Int)
+        case deadlineReached
+    }
+
+    var configuration: NodeConfiguration
+    var phase: Phase = .idle
+    /// When the phase began; nil before `start`.
+    var since: Instant?
+    /// Why it is in this phase, or what it waits for.
+    var reason = "not started"
+    var memory: Memory
+    var local = ServerView()
+    var peer = ServerView()
+    var presence: Presence?
+    var isWitnessReachable: Bool?
+    var isLinkUsable = false
+    var isJoined = false
+    var vrrp = VirtualRouter.StateName.initialize
+    var vrrpCause = VirtualRouter.Cause.startup
+    /// When an Active router was heard last, and when one resigned last.
+    var activeHeardAt: Instant?
+    var heardPriority: Priority?
+    var resignedAt: Instant?
+    /// An exclusive operation that is under way, and what one that has ended left to be dealt with.
+    var running: Running?
+    var outcome: OperationOutcome?
+    var lastOperation: OperationID = 0
+    /// The last reading of the master while the local server was its replica with the link up.
+    var masterSample: Observation?
+    /// Why the master's process is gone; nil while it is not, or when the local server has another master.
+    var masterGone: String?
+    /// The local server was made to follow, and has not been seen with its link up since.
+    var isCopyPending = false
+    /// When an operation of ours promoted the local server.
+    var promotedAt: Instant?
+    var isStopping = false
+    var hasTriedHandOver = false
+    var asked: Asked?
+    var transitions = 0
+    /// `min-slaves-to-write` as it was last ordered.
+    var minReplicas: Int?
+    /// Whether the peer's Redis could take over, as it was last told.
+    var hasReplica: Bool?
+    /// When the memory was last written down.
+    var rememberedAt: Instant?
+    private var shown: Presence?
+    private var lookedAt: Instant?
+    /// Collected while an event is handled.
+    var output: [Action] = []
+
+    init(_ configuration: NodeConfiguration, memory: Memory) {
+        self.configuration = configuration
+        self.memory = memory
+    }
+
+    /// Takes an event and returns what to do.
+    mutating func handle(_ event: Event, now: Instant) -> [Action] {
+        output = []
+        take(event, now)
+        // What one phase leads to, the next one may act on at once; each look ends in a phase that waits for something.
+        var before: Phase
+        var rounds = 0
+        repeat {
+            before = phase
+            look(now)
+            rounds += 1
+        } while phase != before && rounds < 8
+        keepWriteFence()
+        show()
+        lookedAt = now
+        return output
+    }
+
+    /// When to look again although nothing happens; nil for never. What is over and waits for something else is left out.
+    var deadline: Instant? {
+        let timing = configuration.timing
+        var times: [Instant?] = [asked?.deadline, local.silentUntil(timing.downAfter)]
+        switch phase {
+        case .starting(let since, let inPlaceSince):
+            times += [since + timing.waitForPeer, inPlaceSince.map { $0 + timing.startGrace }]
+        case .standby(let retryAfter): times += [retryAfter, promotedAt.map { $0 + Self.takeOverPatience }]
+        case .handingOver(let handingOver): times.append(handingOver.deadline)
+        case .fault(_, let retryAt): times.append(retryAt)
+        case .idle, .gating, .serving, .paused, .stopped: break
+        }
+        return times.compactMap { $0 }.filter { time in lookedAt.map { time > $0 } ?? true }.min()
+    }
+
+    /// How long a server that was promoted before the election is decided waits for the addresses.
+    static let takeOverPatience: Duration = .seconds(2)
+    /// How much longer than its time-out an operation may take before it is given up.
+    static let operationMargin: Duration = .seconds(5)
+
+    /// The phase's name.
+    var state: CoordinatorState {
+        switch phase {
+        case .idle, .starting: .starting
+        case .standby: .standby
+        case .gating: .gating
+        case .serving: .serving
+        case .handingOver: .handingOver
+        case .fault: .fault
+        case .paused: .paused
+        case .stopped: .stopped
+        }
+    }
+
+    private mutating func show() {
+        let presence = Presence(
+            virtualRouterID: configuration.router.virtualRouterID.rawValue, node: configuration.node, state: state,
+            epoch: memory.epoch, isMaster: memory.wasMaster)
+        guard presence != shown, phase != .idle else { return }
+        shown = presence
+        output.append(.node(.show(presence)))
+    }
+}

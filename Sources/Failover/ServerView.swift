@@ -1,0 +1,80 @@
+import Replication
+
+/// What a node knows of one Redis server: the latest reading, and what only a row of readings tells.
+struct ServerView: Sendable, Equatable {
+    /// The latest; nil before the first.
+    private(set) var reading: RedisReading?
+    /// The latest that was an answer.
+    private(set) var last: Observation?
+    /// Since when the applied offset has not moved.
+    private(set) var stillSince: Instant?
+    /// A role that an operation of ours gave it, and when; readings that are older do not count.
+    private var given: (isMaster: Bool, at: Instant)?
+
+    /// Takes a reading. Returns the `run_id` before, where another process answers now.
+    mutating func take(_ new: RedisReading, _ now: Instant) -> String? {
+        reading = new
+        guard case .observed(let observation) = new else { return nil }
+        if last?.info.dataOffset != observation.info.dataOffset || stillSince == nil { stillSince = observation.at }
+        if let given, observation.at >= given.at { self.given = nil }
+        let before = last?.info.server?.runID
+        last = observation
+        guard let before, let after = observation.info.server?.runID, before != after else { return nil }
+        return before
+    }
+
+    /// An operation has given it a role, at `time`.
+    mutating func give(isMaster: Bool, at time: Instant) { given = (isMaster, time) }
+
+    /// What it says, while it answers.
+    var info: ReplicationInfo? { reading?.observation?.info }
+
+    /// Whether it is a master; nil where it does not answer.
+    var isMaster: Bool? {
+        guard let info else { return nil }
+        return given?.isMaster ?? (info.masterLink == nil)
+    }
+
+    /// Whether an operation has given it a role that no reading has shown yet.
+    var isOutdated: Bool { given != nil }
+
+    /// Its process is gone, or it has not answered for `limit`.
+    func isDown(after limit: Duration, _ now: Instant) -> Bool {
+        switch reading {
+        case .dead: true
+        case .silent(let since): now - since >= limit
+        case .observed, .busy, .unusable, nil: false
+        }
+    }
+
+    /// When it will have been silent for `limit`; nil while it answers.
+    func silentUntil(_ limit: Duration) -> Instant? {
+        if case .silent(let since) = reading { since + limit } else { nil }
+    }
+
+    /// For how long it has not answered; nil where it has.
+    func silence(_ now: Instant) -> Duration? {
+        if case .silent(let since) = reading { now - since } else { nil }
+    }
+
+    static func == (left: ServerView, right: ServerView) -> Bool {
+        left.reading == right.reading && left.last == right.last && left.stillSince == right.stillSince
+            && left.given?.isMaster == right.given?.isMaster && left.given?.at == right.given?.at
+    }
+}
+
+extension NodeConfiguration {
+    /// Whether a replica's link leads to this server: to its port, and to the host that it is configured with, or, where
+    /// it is known by another name, with the same history.
+    static func leads(
+        _ replica: ReplicationInfo, to master: ReplicationInfo?, at address: RedisAddress?
+    ) -> Bool {
+        guard let link = replica.masterLink else { return false }
+        if let address, link.host == address.host, link.port == address.port { return true }
+        guard let master, link.isUp, link.port == master.server?.port || link.port == address?.port else {
+            return false
+        }
+        guard let own = replica.identity, let theirs = master.identity else { return false }
+        return own.id == theirs.id
+    }
+}

@@ -1,0 +1,179 @@
+public import Replication
+
+// Which of two data sets is the pair's, told in order
+//
+// Where one server follows the other, that is settled. Where the peer cannot be read, it is waited for. Where neither
+// follows the other, the histories are compared: whichever holds all that the other holds leads, and the other one
+// follows; a server without a key leads nobody who has some. Where both went on from the same history, the one that was
+// promoted last leads, since clients were sent there, and what the other holds beyond is counted before it follows.
+// A crash draws a new id, after which histories cannot be compared; then the memories of both nodes decide, by the number
+// of promotions that they have seen. Where nothing ties the data sets together, nobody but the operator can know.
+
+/// What a look at both servers of a pair comes to, seen from one of them.
+public struct Survey: Sendable, Equatable {
+    /// What to do.
+    public enum Verdict: Sendable, Equatable {
+        /// The roles are as they should be: the one follows the other, or is about to be decided by the election.
+        case inPlace(String)
+        /// The local server holds all there is: it may be made master by whoever wins the election.
+        case lead(String)
+        /// The local server is to follow the peer's.
+        case follow(RedisOrder.Discard, String)
+        /// The peer's is to lead, and is no master yet: until then the local one must not be one either.
+        case yield(String)
+        /// Too early to say: the reason.
+        case wait(String)
+        /// Data sets that have nothing to do with each other.
+        case unrelated(String)
+    }
+
+    /// What the local server says.
+    public var local: ReplicationInfo
+    /// What the peer's says; nil where it does not answer.
+    public var peer: ReplicationInfo?
+    /// Whether the local server's link leads to the peer's.
+    public var localFollowsPeer: Bool
+    /// Whether the peer's link leads to the local server.
+    public var peerFollowsLocal: Bool
+    /// Whether the other node has the virtual addresses, or is Active.
+    public var peerServes: Bool
+    /// What the other daemon shows; nil where it is not to be seen.
+    public var presence: Presence?
+    /// What this node remembers.
+    public var memory: Memory
+    /// Whether a peer that does not answer was waited for long enough. Never for one that answers and cannot be used.
+    public var hasWaited: Bool
+
+    /// Makes one.
+    public init(
+        local: ReplicationInfo, peer: ReplicationInfo?, localFollowsPeer: Bool, peerFollowsLocal: Bool,
+        peerServes: Bool, presence: Presence?, memory: Memory, hasWaited: Bool
+    ) {
+        self.local = local
+        self.peer = peer
+        self.localFollowsPeer = localFollowsPeer
+        self.peerFollowsLocal = peerFollowsLocal
+        self.peerServes = peerServes
+        self.presence = presence
+        self.memory = memory
+        self.hasWaited = hasWaited
+    }
+
+    /// Decides.
+    public var verdict: Verdict {
+        guard let peer else { return withoutPeer }
+        if peer.isLoading, !localFollowsPeer { return .wait("the peer's Redis is loading its data set") }
+        if localFollowsPeer, peer.masterLink == nil { return .inPlace("the local Redis follows the peer's") }
+        if peerFollowsLocal, local.masterLink == nil { return .inPlace("the peer's Redis follows the local one") }
+        if local.keys == 0 || peer.keys == 0 { return withoutKeys(peer) }
+        guard let own = local.history, let theirs = peer.history else { return byMemory(peer) }
+        if isPromotedFrom(peer, local) { return .lead("the local server was promoted from the peer's history") }
+        switch own.relation(to: theirs) {
+        case .same: return alike(peer, "both data sets are the same")
+        case .behind(let bytes):
+            return follow(peer, .nothing, "the peer's data set holds the local one, and \(bytes) bytes more")
+        case .ahead(let bytes) where isPromotedFrom(local, peer):
+            return follow(peer, .surplus, "the peer was promoted without the last \(bytes) bytes of the local data set")
+        case .ahead(let bytes):
+            if peerServes, peer.masterLink == nil {
+                return follow(peer, .surplus, "the peer serves without the last \(bytes) bytes of the local data set")
+            }
+            return .lead("the local data set holds the peer's, and \(bytes) bytes more")
+        case .diverged(let mine, let others): return diverged(peer, mine, others)
+        case .unrelated: return byMemory(peer)
+        }
+    }
+
+    private var withoutPeer: Verdict {
+        if localFollowsPeer, local.masterLink?.isUp == true { return .inPlace("the local Redis follows the peer's") }
+        guard hasWaited else { return .wait("the peer's Redis does not answer yet") }
+        if localFollowsPeer { return .inPlace("the local Redis follows the peer's, which does not answer") }
+        if local.keys == 0, !memory.wasMaster {
+            return .wait("the local Redis is empty, and the peer's, which may have data, does not answer")
+        }
+        return .lead("the peer's Redis does not answer")
+    }
+
+    private func withoutKeys(_ peer: ReplicationInfo) -> Verdict {
+        switch (local.keys == 0, peer.keys == 0) {
+        case (true, true): alike(peer, "both data sets are empty")
+        case (true, false): follow(peer, .nothing, "the local data set is empty")
+        default: .lead("the peer's data set is empty")
+        }
+    }
+
+    /// Neither data set has anything that the other lacks.
+    private func alike(_ peer: ReplicationInfo, _ why: String) -> Verdict {
+        switch (local.masterLink == nil, peer.masterLink == nil) {
+        case (false, true): .follow(.nothing, why)
+        case (true, true) where peerServes: .follow(.nothing, why)
+        default: .lead(why)
+        }
+    }
+
+    /// Follow it, if it is a master by now.
+    private func follow(_ peer: ReplicationInfo, _ discard: RedisOrder.Discard, _ why: String) -> Verdict {
+        peer.masterLink == nil ? .follow(discard, why) : .yield("\(why); waiting for it to become master")
+    }
+
+    /// Whether `younger` went on from the history that `elder` is still in.
+    private func isPromotedFrom(_ elder: ReplicationInfo, _ younger: ReplicationInfo) -> Bool {
+        guard let old = elder.identity, let new = younger.identity else { return false }
+        return old.id != new.id && new.previous?.id == old.id
+    }
+
+    private func diverged(_ peer: ReplicationInfo, _ own: Int64, _ others: Int64) -> Verdict {
+        let bytes = "\(own) bytes here and \(others) at the peer have no counterpart"
+        if isPromotedFrom(local, peer) { return follow(peer, .surplus, "the peer was promoted last; \(bytes)") }
+        if peerServes { return follow(peer, .surplus, "the peer serves; \(bytes)") }
+        return own >= others
+            ? .lead("both were promoted, the local one holds more; \(bytes)")
+            : follow(peer, .surplus, "both were promoted, the peer's holds more; \(bytes)")
+    }
+
+    /// The ids say nothing: a crash has drawn new ones, or the servers are older than Redis 4.
+    private func byMemory(_ peer: ReplicationInfo) -> Verdict {
+        let keys =
+            "the local data set (\(Self.count(local.keys))) and the peer's (\(Self.count(peer.keys))) "
+            + "have no common history that could be compared"
+        let isKin = memory.knows(peer) || memory.epoch > 0 && (presence?.epoch ?? 0) > 0
+        guard isKin else { return .unrelated(keys) }
+        let why = "\(keys), but both are this pair's"
+        if peer.masterLink == nil, peerServes { return .follow(.kin, "\(why), and the peer serves") }
+        let isLast = isMasterLast(peer)
+        if isLast { return .lead("\(why), and the local server was master last") }
+        return follow(peer, .kin, "\(why), and the peer was master last")
+    }
+
+    /// Whether the local server was promoted after the peer, as both nodes remember it. Both sides come to opposite answers.
+    private func isMasterLast(_ peer: ReplicationInfo) -> Bool {
+        guard let presence else { return memory.wasMaster }
+        if memory.epoch != presence.epoch { return memory.epoch > presence.epoch }
+        if memory.wasMaster != presence.isMaster { return memory.wasMaster }
+        let (own, theirs) = (local.keys ?? 0, peer.keys ?? 0)
+        return own != theirs ? own > theirs : (local.server?.runID ?? "") > (peer.server?.runID ?? "")
+    }
+
+    private static func count(_ keys: Int64?) -> String { keys.map { "\($0) keys" } ?? "keys not counted" }
+}
+
+extension Memory {
+    /// Whether the peer's data set went through a history that the local one went through.
+    func knows(_ peer: ReplicationInfo) -> Bool {
+        let ids = [peer.identity?.id, peer.identity?.previous?.id, peer.identity == nil ? peer.server?.runID : nil]
+        return lineage.contains { ids.contains($0.id) }
+    }
+
+    /// Notes how far the local data set goes in a history. Returns whether that is worth keeping: a new history.
+    mutating func note(_ id: String, offset: Int64) -> Bool {
+        if let index = lineage.firstIndex(where: { $0.id == id }) {
+            let entry = lineage.remove(at: index)
+            let wasLatest = index == lineage.count
+            lineage.append(Lineage(id: id, offset: max(entry.offset, offset)))
+            return !wasLatest
+        }
+        lineage.append(Lineage(id: id, offset: offset))
+        if lineage.count > Self.capacity { lineage.removeFirst() }
+        return true
+    }
+}

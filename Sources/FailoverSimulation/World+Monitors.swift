@@ -1,0 +1,95 @@
+import Failover
+import Replication
+
+// Each daemon asks both servers all the time, over a connection that stays; when that is closed, at once.
+
+extension World {
+    func startMonitors(_ host: Int) {
+        for server in hosts.indices {
+            hosts[host].daemon.monitors[server] = Monitor()
+            let process = hosts[host].daemon.process
+            after(random.time(0 ... .ms(5))) { $0.tick(host, server, process) }
+        }
+    }
+
+    private func tick(_ host: Int, _ server: Int, _ process: Int) {
+        guard hosts[host].daemon.process == process, hosts[host].daemon.core != nil else { return }
+        after(options.sampleInterval) { $0.tick(host, server, process) }
+        if hosts[host].daemon.isFrozen { return }
+        ask(host, server)
+        if let since = hosts[host].daemon.monitors[server].silentSince {
+            read(host, server, .silent(since: instant(since)))
+        }
+        if server != host { subscribe(host) }
+    }
+
+    private func ask(_ host: Int, _ server: Int) {
+        guard !hosts[host].daemon.monitors[server].isAsking else {
+            if hosts[host].daemon.monitors[server].silentSince == nil {
+                hosts[host].daemon.monitors[server].silentSince = now - options.sampleInterval
+            }
+            return
+        }
+        hosts[host].daemon.monitors[server].isAsking = true
+        hosts[host].daemon.monitors[server].number += 1
+        let number = hosts[host].daemon.monitors[server].number
+        let asked = now
+        send(.info, from: host, to: server) { world, response in
+            guard world.hosts[host].daemon.monitors[server].number == number else { return }
+            world.hosts[host].daemon.monitors[server].isAsking = false
+            world.take(response, host, server, asked)
+        }
+    }
+
+    private func take(_ response: Response, _ host: Int, _ server: Int, _ asked: Time) {
+        if case .silent = response {
+            if hosts[host].daemon.monitors[server].silentSince == nil {
+                hosts[host].daemon.monitors[server].silentSince = asked
+            }
+            return
+        }
+        hosts[host].daemon.monitors[server].silentSince = nil
+        switch response {
+        case .reply(var info):
+            if options.mutation == .ignoreRunID { info.server?.runID = "run of \(server)" }
+            // The other daemon first: what is decided with the reading may depend on it.
+            if server == host { look(host) }
+            read(host, server, .observed(Observation(info, at: instant(asked))))
+        case .error: read(host, server, .busy)
+        case .dead:
+            read(host, server, .dead)
+            if server == host { see(host, nil) }
+        case .silent: break
+        }
+    }
+
+    private func read(_ host: Int, _ server: Int, _ reading: RedisReading) {
+        if options.mutation == .blindToDeath, reading == .dead { return }
+        feed(host, server == host ? .local(reading) : .peer(reading))
+    }
+
+    /// The connections of the daemons' monitors are closed by the end of a server.
+    func closeConnections(to server: Int) {
+        for host in hosts.indices where hosts[host].daemon.core != nil && isOpen(.redis, server, host) {
+            let process = hosts[host].daemon.process
+            after(latency(server, host)) { world in
+                world.deliver(to: host, process) { world in
+                    world.hosts[host].daemon.monitors[server].isAsking = false
+                    world.ask(host, server)
+                }
+            }
+        }
+    }
+
+    /// Who is subscribed on the local Redis.
+    private func look(_ host: Int) {
+        let channel = hosts[host].redis.channels.last { $0.host != host }?.channel
+        see(host, channel.flatMap { Presence(channel: $0) })
+    }
+
+    private func see(_ host: Int, _ presence: Presence?) {
+        if let seen = hosts[host].daemon.seen, seen == presence { return }
+        hosts[host].daemon.seen = .some(presence)
+        feed(host, .peerDaemon(presence))
+    }
+}

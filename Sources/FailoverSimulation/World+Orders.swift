@@ -1,0 +1,124 @@
+import Failover
+import Replication
+
+// What a node orders, executed on the model with the engine's own decisions.
+
+extension World {
+    func begin(_ order: RedisOrder, _ id: OperationID, _ host: Int) {
+        switch order {
+        case .disconnectClients: return
+        case .writeFence(let minReplicas):
+            return send(.minReplicas(minReplicas), from: host, to: host) { _, _ in }
+        default: break
+        }
+        if let other = hosts[host].daemon.operation {
+            fail(.stuck, "node\(host + 1) ordered operation \(id) while \(other) is under way")
+        }
+        hosts[host].daemon.operation = id
+        let end: (World, OperationOutcome) -> Void = { $0.ended(order, id, host, $1) }
+        switch order {
+        case .promote(let request): promote(request, host, end)
+        case .lead: lead(host, end)
+        case .handOver(let timeout): handOver(timeout, id, host, end)
+        case .follow(let accepting): FollowJob(host: host, accepting: accepting, startedAt: now, finish: end).start(self)
+        case .park:
+            let startedAt = instant
+            send(.follow(nil), from: host, to: host) { world, response in
+                let result: OperationOutcome.Result = if case .reply = response { .done } else { .failed(reason: "no answer") }
+                end(world, OperationOutcome(result, startedAt: startedAt))
+            }
+        case .disconnectClients, .writeFence: break
+        }
+    }
+
+    private func ended(_ order: RedisOrder, _ id: OperationID, _ host: Int, _ outcome: OperationOutcome) {
+        guard hosts[host].daemon.operation == id else { return }
+        hosts[host].daemon.operation = nil
+        hosts[host].daemon.isPromoting = false
+        var outcome = outcome
+        if outcome.result != .done { totals.refusals += 1 }
+        if outcome.result == .done, outcome.loss.isPossible {
+            totals.lossesReported += 1
+            hosts[host].daemon.unrecorded.append((outcome.loss, now))
+        }
+        if options.mutation == .silentLoss { outcome.loss = .none }
+        note(host, "operation \(id) ended: \(outcome.result), loss \(outcome.loss)")
+        feed(host, .ended(id, outcome))
+    }
+
+    /// Once more what the daemon's shell does for the gate: how the master lists the replica.
+    private func policy(_ request: RedisOrder.PromotionOrder, local: Int) -> SyncGate.Policy {
+        SyncGate.Policy(
+            timeout: request.timeout, onTimeout: request.promotesAfterTimeout ? .promote : .refuse,
+            maxLossBytes: request.maxLossBytes,
+            listedAs: .init(ips: [Self.address(local)], ports: [Self.redisPort]), knownMaster: request.knownMaster)
+    }
+
+    private func promote(
+        _ request: RedisOrder.PromotionOrder, _ host: Int, _ end: @escaping (World, OperationOutcome) -> Void
+    ) {
+        hosts[host].daemon.isPromoting = true
+        if options.mutation == .addressFirst { add(host, lifetime: .s(3)) }
+        if options.mutation == .withoutGate { return promoteBlindly(host, end) }
+        let job = PromotionJob(
+            host: host, local: host, master: 1 - host, startedAt: now,
+            request: Promotion.Request(policy: policy(request, local: host)), finish: end)
+        job.start(self)
+    }
+
+    private func promoteBlindly(_ host: Int, _ end: @escaping (World, OperationOutcome) -> Void) {
+        let startedAt = instant
+        let lost = { (world: World) in
+            world.auditPromotion(of: host, by: host, loss: .none, sampledUntil: world.now, .lost(.dead))
+        }
+        send(.promote, from: host, to: host, onExecution: lost) { world, response in
+            guard case .reply = response else {
+                return end(world, OperationOutcome(.failed(reason: "no answer"), startedAt: startedAt))
+            }
+            end(world, OperationOutcome(.done, startedAt: startedAt))
+        }
+    }
+
+    private func handOver(
+        _ timeout: Duration, _ id: OperationID, _ host: Int, _ end: @escaping (World, OperationOutcome) -> Void
+    ) {
+        let peer = 1 - host
+        let request = RedisOrder.PromotionOrder(timeout: timeout, promotesAfterTimeout: false)
+        let job = PromotionJob(
+            host: host, local: peer, master: host, startedAt: now,
+            request: Promotion.Request(policy: policy(request, local: peer)), finish: end)
+        job.onPromoted = { $0.feed(host, .progress(id, .promoted)) }
+        job.start(self)
+    }
+
+    private func lead(_ host: Int, _ end: @escaping (World, OperationOutcome) -> Void) {
+        let startedAt = instant
+        func finish(_ world: World, _ result: OperationOutcome.Result) {
+            end(world, OperationOutcome(result, startedAt: startedAt))
+        }
+        send(.info, from: host, to: host) { world, ours in
+            world.send(.info, from: host, to: 1 - host) { world, theirs in
+                guard case .reply(let own) = ours else { return finish(world, .failed(reason: "the local server does not answer")) }
+                var peer: ReplicationInfo?
+                if case .reply(let info) = theirs { peer = info }
+                if let reason = Leading.obstacle(local: own, peer: peer) {
+                    return finish(world, .refused(code: reason.code, reason: "\(reason)"))
+                }
+                guard own.masterLink != nil else { return finish(world, .done) }
+                world.send(.promote, from: host, to: host, onExecution: { $0.auditLead(of: host) }) { world, response in
+                    guard case .reply = response else { return finish(world, .failed(reason: "no answer")) }
+                    finish(world, .done)
+                }
+            }
+        }
+    }
+
+    /// What no shell would do: whatever is master is followed.
+    func followBlindly(_ host: Int) {
+        after(.ms(300)) { world in
+            guard world.hosts[1 - host].redis.isMaster, world.hosts[1 - host].redis.process == .running else { return }
+            let audit = { (world: World) in _ = world.auditFollow(of: host, master: 1 - host) }
+            world.send(.follow(1 - host), from: host, to: host, before: audit) { _, _ in }
+        }
+    }
+}

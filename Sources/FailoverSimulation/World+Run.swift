@@ -1,0 +1,160 @@
+import Failover
+import Replication
+
+// A run: a beginning, a storm, and the calm after it, in which everything must come right by itself.
+
+extension World {
+    /// How the pair is found.
+    enum Beginning: CaseIterable {
+        /// The first one master, the second one its replica.
+        case pair
+        /// Both behind the boot fence, with the same data.
+        case parked
+        /// A master with data, and a new, empty second server.
+        case half
+        /// Two new, empty servers.
+        case empty
+    }
+
+    func build(_ beginning: Beginning, timing: NodeConfiguration.Timing, interval: Duration) {
+        let origin = timeline.fork(nil, base: 0, sharesOffsets: false)
+        var data = origin
+        if beginning != .empty {
+            for _ in 0..<50 { timeline.append(100, isPing: false, to: &data, at: now) }
+        }
+        for index in 0..<2 {
+            let configuration = Self.configuration(index, timing: timing, interval: interval)
+            let redis = RedisServer(host: index, position: data)
+            if index == 1, beginning == .half || beginning == .empty {
+                redis.position = timeline.fork(nil, base: 0, sharesOffsets: false)
+                redis.frozenOffset = 0
+            }
+            processNumber += 1
+            redis.runID = "run\(processNumber)"
+            redis.process = .running
+            hosts.append(Host(index: index, redis: redis, daemon: Daemon(configuration: configuration)))
+        }
+        switch beginning {
+        case .pair: connectPair()
+        case .parked, .empty: park()
+        case .half: break
+        }
+    }
+
+    private func connectPair() {
+        hosts[0].redis.backlogStart = 1
+        hosts[0].redis.frozenOffset = nil
+        follow(1, 0)
+    }
+
+    private func park() {
+        guard hasBootFence else { return }
+        for host in hosts.indices { follow(host, nil) }
+    }
+
+    /// Draws what happens, and when.
+    func drawSchedule() -> [(time: Time, fault: FaultKind)] {
+        let start: Time = random.chance(30) ? .ms(200) : .s(5)
+        let end = Time.s(options.stormSeconds)
+        var schedule: [(time: Time, fault: FaultKind)] = []
+        var time = start
+        for _ in 0...random.below(6) {
+            time = min(time + random.pick([random.time(0 ... .ms(300)), random.time(0 ... .s(3)), random.time(0 ... .s(8))]), end)
+            schedule.append((time, .random(&random)))
+        }
+        return schedule
+    }
+
+    /// Runs a whole seed, and returns what was done to it.
+    func runStorm() -> [String] {
+        hasBootFence = random.chance(70)
+        network.delay = random.time(50...500)
+        network.streamDelay = random.time(200 ... .ms(3))
+        let beginning = random.pick([Beginning.pair, .pair, .pair, .parked, .half, .empty])
+        build(beginning, timing: .init(), interval: .milliseconds(100))
+        for host in hosts.indices { after(random.time(0 ... .s(2))) { $0.startDaemon(host) } }
+        startClients()
+        startPings()
+        startAudits()
+        let schedule = drawSchedule()
+        for entry in schedule { at(entry.time) { $0.commit(entry.fault) } }
+        let lines =
+            ["boot fence \(hasBootFence ? "on" : "off"), beginning: \(beginning)"]
+            + schedule.map { "\($0.time.text) \($0.fault)" }
+        let storm = max(schedule.last?.time ?? 0, .s(5))
+        run(until: storm)
+        calm(from: storm)
+        totals.runs = 1
+        return lines
+    }
+
+    /// Faults end by themselves within some seconds; then all is to be well for a while.
+    private func calm(from storm: Time) {
+        var wellSince: Time?
+        let end = storm + .s(options.calmSeconds)
+        while failure == nil, now < end {
+            run(until: now + .ms(200))
+            guard illness == nil, areFaultsOver else {
+                wellSince = nil
+                continue
+            }
+            let since = wellSince ?? now
+            wellSince = since
+            if now - since >= .s(3) { return }
+        }
+        guard failure == nil, let illness else { return }
+        if isUndecided {
+            totals.undecided += 1
+            return
+        }
+        fail(.stuck, "\(options.calmSeconds) s after the last fault began: \(illness). \(picture)")
+    }
+
+    private var areFaultsOver: Bool {
+        !network.isDisturbed && now - network.lastDisturbance > .s(1)
+            && hosts.allSatisfy { $0.isUp && $0.isLinkUp && $0.daemon.isWorking && $0.redis.process == .running && !$0.redis.isHung }
+    }
+
+    private func startAudits() {
+        after(.s(1)) { world in
+            world.startAudits()
+            for host in world.hosts.indices { world.auditServing(host) }
+        }
+    }
+}
+
+extension Simulation {
+    /// Runs one seed. The same seed and options give the same outcome, on every machine.
+    public static func run(seed: UInt64, _ options: Options = Options()) -> Outcome {
+        let world = World(options, seed: seed)
+        let schedule = world.runStorm()
+        return Outcome(
+            seed: seed, failure: world.failure, schedule: schedule, trace: world.lines, totals: world.totals)
+    }
+
+    /// Runs a healthy pair for so long, and reports the first thing that happens after it has settled. `isSlow` makes every
+    /// interval long, so that a week is over in a moment; otherwise all is as by default.
+    public static func runQuiet(seconds: Int64, isSlow: Bool, _ options: Options = Options()) -> Outcome {
+        var options = options
+        options.isQuiet = true
+        var timing = NodeConfiguration.Timing()
+        var interval = Duration.milliseconds(100)
+        if isSlow {
+            options.sampleInterval = .s(20)
+            timing.downAfter = .seconds(120)
+            interval = .seconds(40)
+        }
+        let world = World(options, seed: 1)
+        world.build(.pair, timing: timing, interval: interval)
+        for host in world.hosts.indices { world.after(Time(host) * .s(1)) { $0.startDaemon(host) } }
+        world.startClients()
+        world.startPings()
+        world.run(until: isSlow ? .s(600) : .s(30))
+        if let illness = world.illness { world.fail(.stuck, "not settled: \(illness). \(world.picture)") }
+        world.audit.quietFrom = world.now
+        world.run(until: .s(seconds))
+        if let illness = world.illness { world.fail(.stuck, "in the end: \(illness). \(world.picture)") }
+        world.totals.runs = 1
+        return Outcome(seed: 1, failure: world.failure, schedule: [], trace: world.lines, totals: world.totals)
+    }
+}

@@ -1,0 +1,81 @@
+import ArgumentParser
+import Daemon
+import Glibc
+import LinuxNet
+
+/// `syncgate daemon`: runs until it is told to stop.
+struct DaemonCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "daemon",
+        abstract: "Run the failover daemon: one on each node of a pair.",
+        discussion: """
+            Logs to standard error. SIGTERM and SIGINT hand over and end it (a second one at once); SIGHUP reads the \
+            configuration again; SIGUSR1 has counters written to the log. Needs root, or CAP_NET_RAW and CAP_NET_ADMIN.
+            """)
+
+    @Option(help: ArgumentHelp("The configuration file.", valueName: "file"))
+    var config = "/etc/syncgate/syncgate.toml"
+
+    func run() async throws {
+        let configuration = try read()
+        // Whoever read the output may be gone: that ends no daemon.
+        signal(SIGPIPE, SIG_IGN)
+        StopSignal.watch(hangUp: false)
+        ReloadSignal.watch()
+        StatisticsSignal.watch()
+        let lines: LogLines
+        do throws(SystemCallError) {
+            lines = try LogLines(configuration.log.lines, level: configuration.log.level.loggerLevel)
+        } catch {
+            throw error.exit
+        }
+        let daemon: Daemon
+        do throws(DaemonError) {
+            daemon = try await Daemon(configuration, logger: lines.logger(), onEnd: SignalPipe.wake)
+        } catch {
+            await lines.finish(within: .seconds(1))
+            Output.error("syncgate: \(error)")
+            throw ExitCode(2)
+        }
+        await supervise(daemon, lines)
+        let code = await daemon.finish()
+        await lines.finish(within: .seconds(1))
+        if code != 0 { throw ExitCode(code) }
+    }
+
+    private func read() throws -> DaemonConfiguration {
+        do throws(ConfigurationError) {
+            return try ConfigurationFile(reading: config).configuration
+        } catch {
+            Output.error("\(error)")
+            throw ExitCode(2)
+        }
+    }
+
+    /// Blocks the main thread, on which nothing else is done: the threads of tasks are few, and are for work.
+    @MainActor private func supervise(_ daemon: Daemon, _ lines: LogLines) {
+        var stops = 0
+        while !daemon.isFinished {
+            while stops < StopSignal.count {
+                daemon.stop()
+                stops += 1
+            }
+            if ReloadSignal.take() {
+                let level = daemon.reload { try ConfigurationFile(reading: config).configuration }
+                lines.setLevel(level.loggerLevel)
+            }
+            if StatisticsSignal.take() { daemon.tellStatistics() }
+            SignalPipe.wait(upTo: .seconds(1))
+        }
+    }
+}
+
+extension DaemonConfiguration.Log {
+    /// How lines are written. The journal has its own time, and wants text as it is.
+    fileprivate var lines: LogLines.Format {
+        switch format {
+        case .json: .json
+        case .text: LogLines.isJournal ? .journal : .text
+        }
+    }
+}
