@@ -16,7 +16,8 @@ struct FailoverBench: AsyncParsableCommand {
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
-            "ours, classic, tuned, sentinel, sentinel-fast, rest, speed; all unless given.", valueName: "contender"))
+            "ours, classic, tuned, sentinel, sentinel-fast, rest, speed, quiet; all but quiet unless given.",
+            valueName: "contender"))
     var only: [String] = []
 
     @Option(
@@ -25,6 +26,9 @@ struct FailoverBench: AsyncParsableCommand {
             "redis-killed, redis-restarted, redis-hung, daemon-killed, host-killed, switchover; all unless given.",
             valueName: "event"))
     var event: [String] = []
+
+    @Option(help: "quiet: how long nothing has to happen under traffic.")
+    var minutes = 60
 
     @Option(help: "How long processors and memory are watched at rest.")
     var seconds = 60
@@ -40,8 +44,10 @@ struct FailoverBench: AsyncParsableCommand {
     }
 
     func validate() throws {
-        guard runs > 0, seconds > 0 else { throw ValidationError("--runs and --seconds must be at least 1") }
-        let words = ContenderKind.allCases.map(\.word) + ["rest", "speed"]
+        guard runs > 0, seconds > 0, minutes > 0 else {
+            throw ValidationError("--runs, --seconds and --minutes must be at least 1")
+        }
+        let words = ContenderKind.allCases.map(\.word) + ["rest", "speed", "quiet"]
         if let wrong = only.first(where: { !words.contains($0) }) { throw ValidationError("--only \(wrong)") }
         if let wrong = event.first(where: { word in !FailoverEvent.allCases.contains { $0.word == word } }) {
             throw ValidationError("--event \(wrong)")
@@ -56,6 +62,7 @@ struct FailoverBench: AsyncParsableCommand {
         for event in events where !kinds.isEmpty { await row(event, kinds, into: &report) }
         if wants("speed") { await fullSpeed(into: &report) }
         if wants("rest") { await RestBench(duration: .seconds(seconds)).run(into: &report) }
+        if only.contains("quiet") { await QuietBench(minutes: minutes).run(into: &report) }
         try report.finish(output: output)
     }
 
