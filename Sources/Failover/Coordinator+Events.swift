@@ -50,6 +50,7 @@ extension Coordinator {
         _ = local.take(reading, now)
         adoptEpoch()
         guard let info = local.info, !info.isLoading, !local.isOutdated else { return }
+        if info.masterLink?.isUp == true, info.masterLink?.fullResync == nil { isCopyPending = false }
         if isMasterOfPeerOrAlone || localFollowsPeer && info.masterLink?.isUp == true { note(info, now) }
     }
 
@@ -100,7 +101,7 @@ extension Coordinator {
     private mutating func ended(_ id: OperationID, _ outcome: OperationOutcome, _ now: Instant) {
         guard let running, running.id == id else { return }
         self.running = nil
-        self.outcome = outcome
+        self.outcome = running.order == .park && outcome.result == .done ? nil : outcome
         guard outcome.result == .done else { return }
         switch running.order {
         case .promote, .lead:
@@ -111,6 +112,7 @@ extension Coordinator {
             memory.wasMaster = true
             remember()
         case .follow, .handOver, .park:
+            if case .follow = running.order { isCopyPending = true }
             if case .handOver = running.order { memory.epoch = max(memory.epoch, presence?.epoch ?? 0) + 1 }
             local.give(isMaster: false, at: now)
             (promotedAt, masterGone, masterSample) = (nil, nil, nil)

@@ -82,6 +82,9 @@ extension Coordinator {
         if let outcome { return followed(outcome, now) }
         guard let info = local.info, !local.isOutdated else { return wait("the local Redis does not answer yet") }
         if info.isLoading { return wait("the local Redis is loading its data set") }
+        // It holds what the master had that is gone: nothing waits for that one.
+        if let masterGone, localFollowsPeer { return join("the local Redis is its replica, and the master is gone: \(masterGone)", now) }
+        if isCopyPending, localFollowsPeer, peer.reading == .dead { return keepOldData() }
         if info.masterLink?.fullResync != nil { return wait("the local Redis receives a full copy from its master") }
         if configuration.policy.hasWitnesses, isWitnessReachable == nil { return wait("no witness has answered yet") }
         guard let survey = survey(hasWaited: now - since >= configuration.timing.waitForPeer) else {
@@ -89,6 +92,7 @@ extension Coordinator {
         }
         switch survey.verdict {
         case .wait(let why): wait(why)
+        case .yield(let why): yield(why)
         case .unrelated(let why): fail(.unrelatedDataSets(why), retrying: now)
         case .follow(let discard, let why):
             wait(why)
@@ -102,6 +106,14 @@ extension Coordinator {
             phase = .starting(since: since, inPlaceSince: seen)
             wait("\(why); waiting a moment for the other daemon")
         }
+    }
+
+    /// The master that it was made to follow died before the copy was there, and may come back without data: it must not be
+    /// followed by itself then.
+    private mutating func keepOldData() {
+        isCopyPending = false
+        wait("the master died before its data set was copied")
+        order(.park)
     }
 
     private mutating func followed(_ outcome: OperationOutcome, _ now: Instant) {
@@ -169,8 +181,15 @@ extension Coordinator {
             // Both served while they were cut off from each other, and the election has decided since.
             wait("the other node serves, although \(why)")
             order(.follow(accepting: .surplus))
+        case .yield(let why): yield(why)
         case .wait(let why), .lead(let why), .inPlace(let why): wait(why)
         }
+    }
+
+    /// The peer's server is to lead: a master in its way becomes read-only, with its data.
+    private mutating func yield(_ why: String) {
+        wait(why)
+        if local.isMaster == true { order(.park) }
     }
 
     /// Whether the peer's Redis, by what both say of their histories, went further than the local one.
@@ -196,7 +215,7 @@ extension Coordinator {
         case .lead, .inPlace:
             if local.isMaster == true { return serve("elected", "\(vrrpCause)", now) }
             begin(.lead, .elected(vrrpCause), now)
-        case .follow(_, let why), .wait(let why), .unrelated(let why):
+        case .follow(_, let why), .yield(let why), .wait(let why), .unrelated(let why):
             leave()
             enter(.starting(since: now, inPlaceSince: nil), "not_in_place", why, now)
         }

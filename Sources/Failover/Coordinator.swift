@@ -142,6 +142,8 @@ struct Coordinator: Sendable, Equatable {
     var masterSample: Observation?
     /// Why the master's process is gone; nil while it is not, or when the local server has another master.
     var masterGone: String?
+    /// The local server was made to follow, and has not been seen with its link up since.
+    var isCopyPending = false
     /// When an operation of ours promoted the local server.
     var promotedAt: Instant?
     var isStopping = false

@@ -19,6 +19,8 @@ public struct Survey: Sendable, Equatable {
         case lead(String)
         /// The local server is to follow the peer's.
         case follow(RedisOrder.Discard, String)
+        /// The peer's is to lead, and is no master yet: until then the local one must not be one either.
+        case yield(String)
         /// Too early to say: the reason.
         case wait(String)
         /// Data sets that have nothing to do with each other.
@@ -111,7 +113,7 @@ public struct Survey: Sendable, Equatable {
 
     /// Follow it, if it is a master by now.
     private func follow(_ peer: ReplicationInfo, _ discard: RedisOrder.Discard, _ why: String) -> Verdict {
-        peer.masterLink == nil ? .follow(discard, why) : .wait("\(why); waiting for it to become master")
+        peer.masterLink == nil ? .follow(discard, why) : .yield("\(why); waiting for it to become master")
     }
 
     /// Whether `younger` went on from the history that `elder` is still in.

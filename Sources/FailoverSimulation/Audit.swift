@@ -66,7 +66,8 @@ extension World {
         auditEmptiness(server)
         guard missing.writes > 0 else { return }
         let isVisible = other.answers && isOpenBothWays(server, 1 - server)
-        if isVisible, timeline.surplus(of: own, over: other.position).writes == 0,
+        // Where a crash has drawn a new id nothing can be compared; the other one says so when it follows.
+        if isVisible, isComparable(own, other.position), timeline.surplus(of: own, over: other.position).writes == 0,
             timeline.surplus(of: other.position, over: own).writes > 0
         {
             return fail(
@@ -75,6 +76,15 @@ extension World {
                     + "the last \(missing.last)")
         }
         timeline.settle(on: own)
+    }
+
+    /// Whether the ids of two data sets tell how they stand to each other.
+    private func isComparable(_ one: Position, _ other: Position) -> Bool {
+        func ids(_ position: Position) -> [Int] {
+            let branch = timeline.branches[position.branch]
+            return [position.branch] + (branch.sharesOffsets ? branch.parent.map { [$0.branch] } ?? [] : [])
+        }
+        return !Set(ids(one)).isDisjoint(with: ids(other))
     }
 
     /// A server is about to follow; what it holds and its master does not.
@@ -145,6 +155,10 @@ extension World {
         if now - audit.servedAt[other] < .s(1), now - reason > .s(15) {
             fail(.preempted, "node\(host + 1) took the address from node\(other + 1), which served well")
         }
+        let redis = hosts[host].redis
+        if redis.process == .running, !redis.isMaster, now - redis.roleChangedAt > .ms(300), !redis.isHung {
+            fail(.addressWithoutMaster, "node\(host + 1) took the address before its Redis was master")
+        }
         auditServing(host)
     }
 
@@ -156,6 +170,9 @@ extension World {
         else { return }
         let missing = timeline.missing(from: server.position)
         guard missing.writes > 0 else { return }
+        // Without a boot fence, and without its daemon, the other server's data are at the mercy of a restarted master.
+        let watcher = hosts[1 - host].daemon
+        guard hasBootFence || watcher.isWorking && now - watcher.lastDisturbance > .s(3) else { return }
         let other = hosts[1 - host].redis
         guard other.answers, isOpenBothWays(host, 1 - host), now - network.lastDisturbance > .s(2),
             now - other.disturbedAt > .s(2), timeline.missing(from: other.position).writes < missing.writes

@@ -72,6 +72,7 @@ extension World {
     }
 
     private func busyRedis(_ host: Int, for time: Time) {
+        guard hosts[host].redis.process == .running else { return }
         let runID = hosts[host].redis.runID
         hosts[host].redis.isBusy = true
         hosts[host].redis.disturbedAt = now
