@@ -66,6 +66,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tests/Bench", swiftSettings: settings),
+        .executableTarget(name: "syncgate-lab-client", path: "Tests/LabClient", swiftSettings: settings),
         .testTarget(
             name: "ReplicationTests", dependencies: ["Replication"],
             resources: [.copy("Captures")], swiftSettings: settings),
@@ -75,7 +76,7 @@ let package = Package(
             name: "IntegrationTests", dependencies: ["Replication", "RedisClient", "RedisLab", "Operations"],
             swiftSettings: settings),
         .target(
-            name: "NetworkLab", dependencies: ["RedisLab", "VRRP"], path: "Tests/NetworkLab", swiftSettings: settings),
+            name: "NetworkLab", dependencies: ["RedisClient", "RedisLab", "VRRP"], path: "Tests/NetworkLab", swiftSettings: settings),
         .testTarget(name: "VRRPTests", dependencies: ["VRRP"], swiftSettings: settings),
         .testTarget(
             name: "LinuxNetTests", dependencies: ["LinuxNet", "NetworkLab", "RedisLab", "VRRP"], swiftSettings: settings
@@ -94,7 +95,7 @@ let package = Package(
             name: "DaemonTests",
             dependencies: [
                 "Daemon", "Failover", "LinuxNet", "NetworkLab", "Operations", "RedisClient", "RedisLab", "Replication",
-                "VRRP",
+                "VRRP", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
         .testTarget(

@@ -1,4 +1,4 @@
-public import Failover
+internal import Failover
 internal import Operations
 
 /// What another configuration means for a daemon that runs: on SIGHUP.

@@ -1,4 +1,4 @@
-public import Failover
+internal import Failover
 internal import Glibc
 internal import LinuxNet
 

@@ -77,4 +77,10 @@ enum FilePlace {
 
     /// Whether this process may read it.
     static func isReadable(_ path: String) -> Bool { access(path, R_OK) == 0 }
+
+    /// Whether it is a folder in which this process may make files.
+    static func isWritableFolder(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR && access(path, W_OK | X_OK) == 0
+    }
 }

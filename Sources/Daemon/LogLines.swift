@@ -29,6 +29,7 @@ public final class LogLines: Sendable {
     private struct Backlog {
         var waiting = 0
         var dropped = 0
+        var toldAt = ContinuousClock.now
     }
 
     private let format: Format
@@ -83,7 +84,9 @@ public final class LogLines: Sendable {
         write(format.text(line))
         let dropped = backlog.withLock { backlog in
             backlog.waiting -= 1
-            defer { backlog.dropped = 0 }
+            // Not with every line, while more comes than is read.
+            guard backlog.dropped > 0, backlog.waiting == 0 || .now - backlog.toldAt > .seconds(1) else { return 0 }
+            defer { (backlog.dropped, backlog.toldAt) = (0, .now) }
             return backlog.dropped
         }
         guard dropped > 0 else { return }

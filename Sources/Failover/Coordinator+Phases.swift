@@ -83,7 +83,9 @@ extension Coordinator {
         guard let info = local.info, !local.isOutdated else { return wait("the local Redis does not answer yet") }
         if info.isLoading { return wait("the local Redis is loading its data set") }
         // It holds what the master had that is gone: nothing waits for that one.
-        if let masterGone, localFollowsPeer { return join("the local Redis is its replica, and the master is gone: \(masterGone)", now) }
+        if let masterGone, localFollowsPeer {
+            return join("the local Redis is its replica, and the master is gone: \(masterGone)", now)
+        }
         if isCopyPending, localFollowsPeer, peer.reading == .dead { return keepOldData() }
         if info.masterLink?.fullResync != nil { return wait("the local Redis receives a full copy from its master") }
         if configuration.policy.hasWitnesses, isWitnessReachable == nil { return wait("no witness has answered yet") }

@@ -28,7 +28,10 @@ extension World {
         var sampled = opened
         if case .atMost(_, let age) = loss { sampled = opened - span(age) }
         let missing = timeline.missing(from: position, upTo: sampled)
-        note(host, "audit: promoted node\(server + 1) with \(loss); \(missing.writes) writes of \(missing.bytes) bytes are missing")
+        note(
+            host,
+            "audit: promoted node\(server + 1) with \(loss); \(missing.writes) writes of \(missing.bytes) bytes are missing"
+        )
         auditEmptiness(server)
         let allowed: Int64? =
             switch loss {

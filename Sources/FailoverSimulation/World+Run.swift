@@ -59,7 +59,9 @@ extension World {
         var schedule: [(time: Time, fault: FaultKind)] = []
         var time = start
         for _ in 0...random.below(6) {
-            time = min(time + random.pick([random.time(0 ... .ms(300)), random.time(0 ... .s(3)), random.time(0 ... .s(8))]), end)
+            time = min(
+                time + random.pick([random.time(0 ... .ms(300)), random.time(0 ... .s(3)), random.time(0 ... .s(8))]),
+                end)
             schedule.append((time, .random(&random)))
         }
         return schedule
@@ -112,7 +114,9 @@ extension World {
 
     private var areFaultsOver: Bool {
         !network.isDisturbed && now - network.lastDisturbance > .s(1)
-            && hosts.allSatisfy { $0.isUp && $0.isLinkUp && $0.daemon.isWorking && $0.redis.process == .running && !$0.redis.isHung }
+            && hosts.allSatisfy {
+                $0.isUp && $0.isLinkUp && $0.daemon.isWorking && $0.redis.process == .running && !$0.redis.isHung
+            }
     }
 
     private func startAudits() {

@@ -73,7 +73,7 @@ extension Netlink {
 
     /// Throws where addresses may not be changed (CAP_NET_ADMIN). Changes nothing: it has an address removed from an interface
     /// that cannot exist.
-    mutating func checkRights() throws(SystemCallError) {
+    public mutating func checkRights() throws(SystemCallError) {
         var body = ifaddrmsg()
         body.ifa_family = UInt8(AF_INET)
         let failure = transact(request(RTM_DELADDR, body: body))

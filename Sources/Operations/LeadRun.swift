@@ -61,15 +61,19 @@ public struct LeadRun: Sendable {
             return refused
         }
         guard own.masterLink != nil else { return report(.alreadyMaster, "\(options.local.url) is master already") }
-        return await promote()
+        // Nobody knows what a peer that cannot be asked held beyond.
+        return await promote(losing: other == nil ? .unknown(.neverSampled) : .none)
     }
 
-    private func promote() async -> OperationReport {
+    private func promote(losing loss: Loss) async -> OperationReport {
         recorder.record("promoting", "SLAVEOF NO ONE is sent to \(options.local.url)")
         do throws(ServerTrouble) {
             try MasterFence.check(try await servers.local.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true))
             recorder.record("promoted", "\(options.local.url) is master")
-            return report(.promoted, "\(options.local.url) is master")
+            var promoted = report(.promoted, "\(options.local.url) is master")
+            promoted.loss = loss
+            if loss.isPossible { promoted.exitCode = .lossPossible }
+            return promoted
         } catch {
             return report(.failed, "the local server \(options.local.url): \(error)")
         }

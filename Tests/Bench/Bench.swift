@@ -13,7 +13,8 @@ struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "syncgate-bench", abstract: "Measure SyncGate.",
         discussion: "Exits with 1 when a target is missed or a run fails.",
-        subcommands: [RedisBench.self, VRRPBench.self, VRRPRoutersCommand.self], defaultSubcommand: RedisBench.self)
+        subcommands: [RedisBench.self, VRRPBench.self, FailoverBench.self, VRRPRoutersCommand.self],
+        defaultSubcommand: RedisBench.self)
 }
 
 /// The data: switchovers and lag.

@@ -55,13 +55,15 @@ public final class Keepalived: Sendable {
     private let parent: ChildProcess
     private let files: (log: String, pid: String)
 
-    /// Starts one and returns when it has read its configuration. `global` are lines of `global_defs`.
+    /// Starts one and returns when it has read its configuration. `global` are lines of `global_defs`; `before` is what
+    /// instances refer to, such as `vrrp_script`.
     public init(
-        _ lab: NetworkLab, on leaf: NetworkLab.Leaf, _ instances: [Instance], global: [String] = []
+        _ lab: NetworkLab, on leaf: NetworkLab.Leaf, _ instances: [Instance], global: [String] = [],
+        before: String = ""
     ) async throws {
         let configuration = lab.file("keepalived.conf")
         files = (lab.file("keepalived.log"), lab.file("keepalived.pid"))
-        var text = "global_defs {\n \(global.joined(separator: "\n "))\n}\n"
+        var text = "global_defs {\n \(global.joined(separator: "\n "))\n}\n" + before
         for (number, instance) in instances.enumerated() {
             let isIPv6 = instance.addresses.first?.contains(":") ?? false
             text += instance.text(name: "r\(number + 1)", source: isIPv6 ? leaf.linkLocal : leaf.ipv4)

@@ -73,13 +73,15 @@ extension NetworkLab {
             ],
             log: log)
         adopt(child)
-        let watch = AddressLog(path: log)
+        var watch = AddressLog(path: log)
         // It says nothing when it listens, so it is shown changes until it tells of one.
         try await waitUntil("ip monitor listens") {
             try await ip(["-n", leaf.namespace, "addr", "add", "127.0.0.9/32", "dev", "lo"])
             try await ip(["-n", leaf.namespace, "addr", "del", "127.0.0.9/32", "dev", "lo"])
             return watch.changes.contains { $0.address == "127.0.0.9" }
         }
+        watch.since = .now
+        watch.initial = Set(try await addresses(in: leaf).map(\.address))
         return watch
     }
 }
@@ -97,6 +99,11 @@ public struct AddressLog: Sendable {
     }
 
     let path: String
+    /// What was there already, and when that was seen.
+    fileprivate(set) var initial: Set<String> = []
+    fileprivate(set) var since = WallTime(nanoseconds: 0)
+
+    init(path: String) { self.path = path }
 
     /// All changes so far, in their order. A renewed lifetime is a change as well.
     public var changes: [Change] {
@@ -111,10 +118,11 @@ public struct AddressLog: Sendable {
         }
     }
 
-    /// When the address was there; a span without an end: it still is.
+    /// When the address was there, as far as that was seen; a span without an end: it still is.
     public func spans(of address: String) -> [(from: WallTime, to: WallTime?)] {
-        var spans: [(from: WallTime, to: WallTime?)] = []
-        for change in changes where change.address == address {
+        var spans: [(from: WallTime, to: WallTime?)] = initial.contains(address) ? [(since, nil)] : []
+        // One that came between the first look and that has two beginnings.
+        for change in changes where change.address == address && (spans.isEmpty || change.time >= since) {
             let isOpen = spans.last.map { $0.to == nil } ?? false
             if change.isThere, !isOpen { spans.append((change.time, nil)) }
             if !change.isThere, isOpen { spans[spans.count - 1].to = change.time }

@@ -106,7 +106,11 @@ public final class NetworkLab: Sendable {
             for id in processes.split(separator: "\n").compactMap({ Int32($0) }) { kill(id, SIGKILL) }
             _ = try? await LabTool.run("ip", ["netns", "del", namespace])
         }
-        for child in children.withLock({ $0 }) { await child.waitForExit() }
+        for child in children.withLock({ $0 }) {
+            // One that somebody started meanwhile.
+            child.signal(SIGKILL)
+            await child.waitForExit()
+        }
         TemporaryDirectory.remove(directory)
     }
 

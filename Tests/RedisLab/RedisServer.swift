@@ -13,6 +13,7 @@ public final class RedisServer: Sendable {
     /// Its working directory, with the log in `redis.log`.
     public let directory: String
     private let ownsDirectory: Bool
+    private let configurationFile: String?
     private let state: Mutex<(child: ChildProcess, arguments: [String])>
 
     /// The path of its unix socket.
@@ -35,8 +36,9 @@ public final class RedisServer: Sendable {
 
     private init(
         version: RedisVersion, port: Int, directory: String, ownsDirectory: Bool, child: ChildProcess,
-        arguments: [String]
+        arguments: [String], configurationFile: String?
     ) {
+        self.configurationFile = configurationFile
         self.version = version
         self.port = port
         self.directory = directory
@@ -47,19 +49,21 @@ public final class RedisServer: Sendable {
     /// Starts a server on `port` (default: a free one) of 127.0.0.1, without snapshots, and waits until it answers.
     ///
     /// `arguments` come last and win (`["--appendonly", "yes"]`). `directory` is used as it is and not removed by
-    /// `stop`; by default there is a fresh one. With `untilLoaded: false` an answer of `-LOADING` is enough.
+    /// `stop`; by default there is a fresh one. With `untilLoaded: false` an answer of `-LOADING` is enough. A
+    /// `configurationFile` is read before all arguments.
     public static func start(
         _ version: RedisVersion, port: Int? = nil, arguments: [String] = [], directory: String? = nil,
-        untilLoaded: Bool = true
+        untilLoaded: Bool = true, configurationFile: String? = nil
     ) async throws -> RedisServer {
         var attempt = 1
         while true {
             let folder = try directory ?? TemporaryDirectory.make()
             let chosen = try port ?? FreePort.pick()
-            let child = try await spawn(version, port: chosen, directory: folder, arguments: arguments)
+            let child = try await spawn(
+                version, port: chosen, directory: folder, arguments: arguments, configurationFile: configurationFile)
             let server = RedisServer(
                 version: version, port: chosen, directory: folder, ownsDirectory: directory == nil, child: child,
-                arguments: arguments)
+                arguments: arguments, configurationFile: configurationFile)
             do {
                 try await server.waitUntilReady(untilLoaded: untilLoaded)
                 return server
@@ -73,14 +77,16 @@ public final class RedisServer: Sendable {
     }
 
     private static func spawn(
-        _ version: RedisVersion, port: Int, directory: String, arguments: [String]
+        _ version: RedisVersion, port: Int, directory: String, arguments: [String], configurationFile: String?
     ) async throws -> ChildProcess {
         guard let path = version.serverPath else { throw RedisLabError.missing(version) }
         let standard = [
             "--port", "\(port)", "--bind", "127.0.0.1", "--dir", directory, "--save", "", "--unixsocket",
             "\(directory)/redis.sock",
         ]
-        return try await ChildProcess.start(path: path, arguments: standard + arguments, log: "\(directory)/redis.log")
+        return try await ChildProcess.start(
+            path: path, arguments: (configurationFile.map { [$0] } ?? []) + standard + arguments,
+            log: "\(directory)/redis.log")
     }
 
     /// The unix socket is asked, because it is there whatever the test does to TCP (TLS only, `--bind ::1`).
@@ -118,7 +124,8 @@ public final class RedisServer: Sendable {
     public func restart(arguments: [String]? = nil, untilLoaded: Bool = true) async throws {
         await kill()
         let arguments = arguments ?? state.withLock { $0.arguments }
-        let child = try await Self.spawn(version, port: port, directory: directory, arguments: arguments)
+        let child = try await Self.spawn(
+            version, port: port, directory: directory, arguments: arguments, configurationFile: configurationFile)
         state.withLock { $0 = (child, arguments) }
         try await waitUntilReady(untilLoaded: untilLoaded)
     }

@@ -34,20 +34,20 @@ public final class SyncgateProcess: Sendable {
 
     /// The executable under test: `SYNCGATE_BINARY`, or the product of the build that runs the tests.
     public static var executable: String {
-        ProcessInfo.processInfo.environment["SYNCGATE_BINARY"]
-            ?? Bundle.main.executableURL.map { url in
-                var folder = url
-                while folder.pathComponents.count > 1 {
-                    folder.deleteLastPathComponent()
-                    let candidate = folder.appendingPathComponent("syncgate").path
-                    if FileManager.default.isExecutableFile(atPath: candidate),
-                        !RedisLabFiles.isDirectory(candidate)
-                    {
-                        return candidate
-                    }
-                }
-                return "\(RedisVersion.packageRoot)/.build/debug/syncgate"
-            } ?? "syncgate"
+        ProcessInfo.processInfo.environment["SYNCGATE_BINARY"] ?? sibling("syncgate")
+    }
+
+    /// An executable of the build that this program belongs to.
+    public static func sibling(_ name: String) -> String {
+        var folder = Bundle.main.executableURL ?? URL(fileURLWithPath: "/")
+        while folder.pathComponents.count > 1 {
+            folder.deleteLastPathComponent()
+            let candidate = folder.appendingPathComponent(name).path
+            if FileManager.default.isExecutableFile(atPath: candidate), !RedisLabFiles.isDirectory(candidate) {
+                return candidate
+            }
+        }
+        return "\(RedisVersion.packageRoot)/.build/debug/\(name)"
     }
 
     /// Starts it. The fence's journal goes to `stateDirectory`, which outlives the run so that a second one finds it.

@@ -1,0 +1,56 @@
+import NetworkLab
+import RedisLab
+import Testing
+
+/// Who leads, whoever starts first.
+@Suite(
+    .serialized,
+    .enabled(if: PairTesting.isAvailable, Comment(rawValue: PairTesting.whyUnavailable ?? "")))
+struct StartTests {
+    @Test(.timeLimit(.minutes(1)))
+    func `an empty server that starts first does not lead one with data`() async throws {
+        try await withPairLab { pair in
+            try await Self.fill(pair[2].redis, "old")
+            // Node 1 has the higher priority as well.
+            try await pair[1].daemon.start()
+            try await Task.sleep(for: .seconds(2))
+            try #require(try await pair[2].redis.size() == 100)
+            try await pair[2].daemon.start()
+            try await waitUntil("node 1 has the data too", within: .seconds(30), pause: .milliseconds(100)) {
+                try await pair[1].redis.size() == 100
+            }
+            try #require(try await pair[2].redis.size() == 100)
+            try await pair.waitUntilServing(pair[2])
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `two unrelated data sets are left alone until the operator decides`() async throws {
+        try await withPairLab { pair in
+            try await Self.fill(pair[1].redis, "one")
+            try await Self.fill(pair[2].redis, "two")
+            for node in pair.nodes { try await node.daemon.start() }
+            for node in pair.nodes { try await pair.waitForStatus(node, "unrelated_data_sets") }
+            try await Task.sleep(for: .seconds(1))
+            try #require(try await pair.lab.holders(of: pair.address) == [])
+            for (node, word) in zip(pair.nodes, ["one", "two"]) {
+                try #require(try await node.redis.ask(["EXISTS", "\(word):7"]) == .integer(1))
+            }
+            // On node 2, as its operator would.
+            let text = try await pair.lab.run(
+                [SyncgateProcess.executable, "promote", "--local", "redis://127.0.0.1:6379", "--force"],
+                in: pair[2].leaf)
+            try await waitUntil("node 2 leads: \(text)", within: .seconds(20), pause: .milliseconds(100)) {
+                try await pair[1].redis.ask(["EXISTS", "two:7"]) == .integer(1)
+            }
+            try await pair.waitUntilServing(pair[2])
+        }
+    }
+
+    /// A server that had data before there was a daemon, and was restarted with the boot fence.
+    private static func fill(_ redis: LabRedis, _ word: String) async throws {
+        try await redis.ask(["SLAVEOF", "NO", "ONE"])
+        try await redis.fill(100, word: word)
+        try await redis.ask(["SLAVEOF", "127.0.0.1", "1"])
+    }
+}
