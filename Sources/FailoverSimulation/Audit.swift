@@ -169,7 +169,8 @@ extension World {
     func auditServing(_ host: Int) {
         let server = hosts[host].redis
         guard hosts[host].hasAddress(at: now), server.process == .running, server.isMaster,
-            timeline.isOwed(server.position.branch)
+            timeline.isOwed(server.position.branch), hosts[host].daemon.isWorking,
+            now - hosts[host].daemon.lastDisturbance > .s(1)
         else { return }
         let missing = timeline.missing(from: server.position)
         guard missing.writes > 0 else { return }

@@ -48,7 +48,8 @@ extension World {
     }
 
     private func park() {
-        guard hasBootFence else { return }
+        // Two masters with the same replication id do not exist: a start draws a new one.
+        guard hasBootFence else { return timeline.keys(at: hosts[1].redis.position) > 0 ? connectPair() : () }
         for host in hosts.indices { follow(host, nil) }
     }
 
