@@ -58,6 +58,8 @@ final class ControlServer: Sendable {
                 }
             }
             .childChannelOption(.maxMessagesPerRead, value: 1)
+            // `echo … | socat` says that it has no more to say before it is answered.
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
             .withBoundSocket(descriptor).get()
     }
 
@@ -81,6 +83,7 @@ private final class ControlClientHandler: ChannelInboundHandler {
     private var received: [UInt8] = []
     private var isAnswering = false
     private var hasEnded = false
+    private var saysNoMore = false
 
     init(
         _ limits: ControlServer.Limits, isWelcome: Bool, answer: @escaping @Sendable ([UInt8]) async -> String
@@ -101,7 +104,8 @@ private final class ControlClientHandler: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is IdleStateHandler.IdleStateEvent, !isAnswering { context.close(promise: nil) }
+        if let event = event as? ChannelEvent, event == .inputClosed { saysNoMore = true }
+        if !isAnswering, saysNoMore || event is IdleStateHandler.IdleStateEvent { context.close(promise: nil) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
@@ -132,7 +136,9 @@ private final class ControlClientHandler: ChannelInboundHandler {
                 context.writeAndFlush(handler.wrapOutboundOut(ByteBuffer(string: text + "\n"))).whenSuccess {
                     let (handler, context) = bound.value
                     handler.next(context)
-                    if !handler.isAnswering {
+                    if !handler.isAnswering, handler.saysNoMore {
+                        context.close(promise: nil)
+                    } else if !handler.isAnswering {
                         context.channel.setOption(.autoRead, value: true).whenFailure { _ in }
                     }
                 }

@@ -20,7 +20,8 @@ final class RedisOperations: Sendable {
 
     /// Makes one. Connects when the first order comes, or with `warmUp`.
     init(
-        _ configuration: VirtualRouterConfiguration, stateDirectory: String, guardProgram: String?, on thread: SideThread
+        _ configuration: VirtualRouterConfiguration, stateDirectory: String, guardProgram: String?,
+        on thread: SideThread
     ) {
         self.configuration = configuration
         self.stateDirectory = stateDirectory

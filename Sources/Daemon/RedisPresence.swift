@@ -61,6 +61,8 @@ struct PresenceView: Equatable {
 final class PresenceSender {
     private static let beatInterval: TimeAmount = .seconds(1)
     private static let retryPause: TimeAmount = .milliseconds(100)
+    /// Permissions change seldom.
+    private static let deniedPause: TimeAmount = .seconds(10)
     private static let timeout: Duration = .seconds(2)
 
     private let eventLoop: any EventLoop
@@ -152,16 +154,22 @@ final class PresenceSender {
         let (own, number) = (NIOLoopBound(self, eventLoop: eventLoop), generation)
         connection.send(PreparedCommands(commands), timeout: Self.timeout) { outcomes in
             guard own.value.generation == number, case .failure(.server(let error)) = outcomes[0] else { return }
-            own.value.denied("SUBSCRIBE: \(error)")
+            own.value.denied(error)
         }
         after(Self.beatInterval, .subscribe)
     }
 
-    private func denied(_ reason: String) {
-        channel = nil
+    /// The connection is given up, for it may hold an old subscription. Where a password is wanted, that is a fence, or the
+    /// monitor's to tell.
+    private func denied(_ error: RedisServerError) {
+        generation += 1
+        connection?.abandon()
+        connection = nil
+        guard error.code != .noAuth else { return after(Self.retryPause, .connect) }
+        after(Self.deniedPause, .connect)
         guard !hasLogged else { return }
         hasLogged = true
-        log("the other daemon cannot see this one, for the peer's Redis does not let it subscribe: \(reason)")
+        log("the other daemon cannot see this one, for the peer's Redis does not let it subscribe: \(error)")
     }
 
     private enum Next {

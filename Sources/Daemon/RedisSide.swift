@@ -39,7 +39,7 @@ public final class RedisSide: Sendable {
     private let queue: Mutex<AsyncStream<Order>?>
 
     /// `post` is called from any thread with each event for the node: `.local`, `.peer`, `.peerDaemon`, `.witness`,
-    /// `.progress`, `.ended`. `log` is told, seldom, what the node has no event for.
+    /// `.progress`, `.ended`; it must not wait, nor call this side. `log` is told, seldom, what the node has no event for.
     public convenience init(
         _ configuration: VirtualRouterConfiguration, stateDirectory: String,
         log: @escaping @Sendable (Node.LogLevel, _ code: String, String) -> Void = { _, _, _ in },
@@ -75,10 +75,11 @@ public final class RedisSide: Sendable {
         let configuration = state.withLock { $0.configuration }
         eventLoop.execute { self.startWatching(configuration) }
         if !configuration.witnesses.isEmpty { startWitnesses() }
-        guard let queue = queue.withLock({ queue in
+        let queue = queue.withLock { queue in
             defer { queue = nil }
             return queue
-        }) else { return }
+        }
+        guard let queue else { return }
         Task(executorPreference: thread) {
             let operations = self.operations.withLock { $0 }
             for step in await operations.recover() { self.log(.notice, step.step, step.detail) }

@@ -155,6 +155,10 @@ extension World {
         if now - audit.servedAt[other] < .s(1), now - reason > .s(15) {
             fail(.preempted, "node\(host + 1) took the address from node\(other + 1), which served well")
         }
+        let redis = hosts[host].redis
+        if redis.process == .running, !redis.isMaster, now - redis.roleChangedAt > .ms(300), !redis.isHung {
+            fail(.addressWithoutMaster, "node\(host + 1) took the address before its Redis was master")
+        }
         auditServing(host)
     }
 
@@ -166,6 +170,9 @@ extension World {
         else { return }
         let missing = timeline.missing(from: server.position)
         guard missing.writes > 0 else { return }
+        // Without a boot fence, and without its daemon, the other server's data are at the mercy of a restarted master.
+        let watcher = hosts[1 - host].daemon
+        guard hasBootFence || watcher.isWorking && now - watcher.lastDisturbance > .s(3) else { return }
         let other = hosts[1 - host].redis
         guard other.answers, isOpenBothWays(host, 1 - host), now - network.lastDisturbance > .s(2),
             now - other.disturbedAt > .s(2), timeline.missing(from: other.position).writes < missing.writes

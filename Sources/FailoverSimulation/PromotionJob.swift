@@ -214,7 +214,8 @@ final class PromotionJob {
         send(world, .follow(target), master) { world, response in
             switch response {
             case .reply(let before):
-                self.events.append(.masterDemoted(offset: before.masterLink == nil ? before.dataOffset : nil))
+                let tells = before.masterLink == nil && world.options.mutation != .withoutFence
+                self.events.append(.masterDemoted(offset: tells ? before.dataOffset : nil))
             case .error(let words): self.events.append(.masterRefused(words))
             case .dead, .silent:
                 if attempt == 0 { return self.demote(world, demotion, attempt: 1) }

@@ -76,6 +76,8 @@ final class RedisServer {
     var disk: Disk = .appendOnly
     /// How many writes we said would be discarded when we told it to follow; nil when the copy is none of our doing.
     var accepted: Int?
+    /// When it last became a master or a replica.
+    var roleChangedAt: Time = 0
     /// The latest start, hang or end of one.
     var disturbedAt: Time = 0
 

@@ -38,7 +38,7 @@ public enum Simulation {
     public enum Mutation: String, Sendable, CaseIterable {
         /// `promote` sends `SLAVEOF NO ONE` without passing the gate, and says that nothing is lost.
         case withoutGate = "without_gate"
-        /// The gate is told that writes are fenced, and they are not.
+        /// The gate is told that writes are fenced, and that the fence held until the end; they are not.
         case withoutFence = "without_fence"
         /// The address is added when the promotion is ordered, not when it is done.
         case addressFirst = "address_first"
@@ -46,8 +46,8 @@ public enum Simulation {
         case addressStays = "address_stays"
         /// A daemon that starts makes its Redis follow any master, without comparing anything.
         case followBlindly = "follow_blindly"
-        /// Readings do not show that a server is another process than before.
-        case ignoreRunID = "ignore_run_id"
+        /// Readings do not show that a server died and is another process than before.
+        case ignoreRestart = "ignore_restart"
         /// Losses are not reported.
         case silentLoss = "silent_loss"
         /// Advertisements wait while an operation is under way.

@@ -15,6 +15,7 @@ extension World {
             advertisementInterval: interval, preempts: false, addresses: [virtualAddress.address])
         return NodeConfiguration(
             name: "redis", node: "node\(host + 1)", router: router, virtualAddresses: [virtualAddress],
+            upkeep: interval > .seconds(1) ? .init(lifetime: .seconds(300), announceRefresh: nil) : .init(),
             localRedis: RedisAddress(host: address(host), port: redisPort),
             peerRedis: RedisAddress(host: address(1 - host), port: redisPort), timing: timing)
     }

@@ -11,6 +11,7 @@ extension World {
         dropReplicas(of: host)
         linkNumber += 1
         hosts[host].redis.role = .replica(.init(master: master, number: linkNumber, downSince: now))
+        hosts[host].redis.roleChangedAt = now
         if let master, master != host { connect(host, linkNumber, after: random.time(.ms(1) ... .ms(3))) }
     }
 
@@ -77,7 +78,8 @@ extension World {
         }
         catchUp(master)
         let theirs = hosts[master].redis
-        if theirs.canContinue(from: server.position, isCounting: server.frozenOffset.map { $0 == server.position.offset } ?? true) {
+        let isCounting = server.frozenOffset.map { $0 == server.position.offset } ?? true
+        if theirs.canContinue(from: server.position, isCounting: isCounting) {
             return goOn(host, with: theirs)
         }
         startBacklog(master)

@@ -51,7 +51,7 @@ extension World {
         hosts[host].daemon.monitors[server].silentSince = nil
         switch response {
         case .reply(var info):
-            if options.mutation == .ignoreRunID { info.server?.runID = "run of \(server)" }
+            if options.mutation == .ignoreRestart { info.server?.runID = "run of \(server)" }
             // The other daemon first: what is decided with the reading may depend on it.
             if server == host { look(host) }
             read(host, server, .observed(Observation(info, at: instant(asked))))
@@ -64,7 +64,8 @@ extension World {
     }
 
     private func read(_ host: Int, _ server: Int, _ reading: RedisReading) {
-        if options.mutation == .blindToDeath, reading == .dead { return }
+        let hidesDeath = options.mutation == .blindToDeath || options.mutation == .ignoreRestart
+        if hidesDeath, reading == .dead { return }
         feed(host, server == host ? .local(reading) : .peer(reading))
     }
 

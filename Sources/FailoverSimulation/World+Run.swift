@@ -140,8 +140,8 @@ extension Simulation {
         var timing = NodeConfiguration.Timing()
         var interval = Duration.milliseconds(100)
         if isSlow {
-            options.sampleInterval = .s(20)
-            timing.downAfter = .seconds(120)
+            options.sampleInterval = .s(60)
+            timing.downAfter = .seconds(300)
             interval = .seconds(40)
         }
         let world = World(options, seed: 1)

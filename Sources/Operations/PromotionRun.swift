@@ -76,7 +76,8 @@ public struct PromotionRun: Sendable {
     /// Runs to the end. Never throws: what goes wrong is in the report.
     public func run() async -> OperationReport {
         var lock: FenceJournal.Lock?
-        if !options.isDryRun, !isLocked {
+        // A known master is not touched, and so is no fence: there is nothing to wait for.
+        if !options.isDryRun, !isLocked, options.knownMaster == nil {
             switch await journal.lock(waiting: options.timeout) {
             case .acquired(let acquired): lock = acquired
             case .busy: return await report(.refused, .refused, journal.busyReason)

@@ -49,7 +49,8 @@ import Testing
             while Self.counts(text).total < 20_000 {
                 var entry = pollfd(fd: end, events: Int16(POLLIN), revents: 0)
                 guard poll(&entry, 1, 5000) > 0 else { break }
-                text += String(decoding: buffer.prefix(max(read(end, &buffer, buffer.count), 0)), as: UTF8.self)
+                let count = read(end, &buffer, buffer.count)
+                text += String(decoding: buffer.prefix(max(count, 0)), as: UTF8.self)
             }
             return text
         }
@@ -62,7 +63,7 @@ import Testing
 
     private static func counts(_ text: String) -> (total: Int, dropped: Int, reports: Int) {
         let reports = text.matches(of: /(\d+) log lines were dropped: nobody read standard error\n/).compactMap { Int($0.1) }
-        let written = text.matches(of: / line \d+ x+\n/).count
+        let written = text.matches(of: /\ line \d+ x+\n/).count
         return (written + reports.reduce(0, +), reports.reduce(0, +), reports.count)
     }
 }

@@ -16,13 +16,16 @@ struct RedisOrderTests {
     }
 
     /// The last reading of the master, and since when the replica's offset stands still.
-    private func known(_ side: ObservedSide, _ contact: SyncGate.Contact, still: Bool = false) -> RedisOrder.KnownMaster {
+    private func known(_ side: ObservedSide, _ contact: SyncGate.Contact, still: Bool = false) -> RedisOrder.KnownMaster
+    {
         let sample = side.readings(ofPeer: true).compactMap(\.observation).last { $0.info.masterLink == nil }
         return .init(contact: contact, lastSample: sample, stillSince: still ? .now - .milliseconds(300) : nil)
     }
 
     private func role(_ server: RedisServer) async throws -> String? { try await RedisPair.info(server)["role"] }
-    private func keys(_ server: RedisServer) async throws -> RedisReply { try await RedisPair.send(["DBSIZE"], to: server) }
+    private func keys(_ server: RedisServer) async throws -> RedisReply {
+        try await RedisPair.send(["DBSIZE"], to: server)
+    }
 
     @Test("a living master: through the gate, nothing is lost, roles are swapped", arguments: RedisVersion.available)
     func promote(version: RedisVersion) async throws {
@@ -120,7 +123,9 @@ struct RedisOrderTests {
                 try #require(link("\(other.directory)/dump.rdb", "\(pair.master.directory)/dump.rdb") == 0)
             }
             // 5 ms for each key that is sent.
-            let slow = ["--rdb-key-save-delay", "5000", "--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0"]
+            let slow = [
+                "--rdb-key-save-delay", "5000", "--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0",
+            ]
             try await pair.master.restart(arguments: slow)
             try await RedisPair.wait("the full resync", limit: .seconds(5)) {
                 try await RedisPair.info(pair.replica)["master_sync_in_progress"] == "1"
@@ -155,7 +160,8 @@ struct RedisOrderTests {
         }
     }
 
-    @Test("the other way round: handed over, told before the clients are disconnected", arguments: RedisVersion.available)
+    @Test(
+        "the other way round: handed over, told before the clients are disconnected", arguments: RedisVersion.available)
     func handOver(version: RedisVersion) async throws {
         try await withPair(version) { pair, side in
             let load = WriteLoad([pair.master.url, pair.replica.url])

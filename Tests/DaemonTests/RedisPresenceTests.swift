@@ -150,7 +150,8 @@ struct RedisCostMeasurement {
                     + Double(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6
             }
             let switches = after.ru_nvcsw - before.ru_nvcsw
-            print("one side at rest: \((seconds(after) - seconds(before)) / 20 * 100) % of a core,", switches / 20, "switches/s")
+            let share = (seconds(after) - seconds(before)) / 20 * 100
+            print("one side at rest: \(share) % of a core, \(switches / 20) switches/s")
         }
     }
 }

@@ -45,7 +45,8 @@ final class ObservedSide: Sendable {
         let nothing = Endpoint(url: RedisURL(address: .tcp(host: "127.0.0.1", port: 1)))
         return VirtualRouterConfiguration(
             node: NodeConfiguration(
-                name: "redis", node: node, router: try VirtualRouterParameters(virtualRouterID: id, addresses: [IPAddress.v4(0xc633_6464)]),
+                name: "redis", node: node,
+                router: try VirtualRouterParameters(virtualRouterID: id, addresses: [IPAddress.v4(0xc633_6464)]),
                 virtualAddresses: []),
             interface: "lo", local: nothing, peer: nothing)
     }
