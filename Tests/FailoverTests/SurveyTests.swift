@@ -133,6 +133,7 @@ struct SurveyTests {
             case .inPlace: "in place"
             case .lead: "lead"
             case .follow(let discard, _): "follow(\(discard))"
+            case .yield: "yield"
             case .wait: "wait"
             case .unrelated: "unrelated"
             }
