@@ -254,10 +254,10 @@ extension Coordinator {
         output.append(.serve)
         (resignedAt, promotedAt, activeHeardAt, minReplicas, hasReplica) = (nil, nil, nil, nil, nil)
         let answer = OrderAnswer(
-            isDone: true, text: "\(configuration.node) serves now", loss: outcome?.loss ?? .none,
-            writeGap: outcome?.writeGap)
+            isDone: true, text: "\(configuration.node) serves now", loss: promotion?.loss ?? .none,
+            writeGap: promotion?.writeGap)
         enter(.serving(runID: local.last?.info.server?.runID), cause, why, now)
-        outcome = nil
+        (outcome, promotion) = (nil, nil)
         self.answer(answer)
     }
 

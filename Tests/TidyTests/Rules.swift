@@ -17,11 +17,11 @@ let importable: [String: Set<String>] = [
     "RedisClient": ["Replication", "CHiredis", "NIOCore", "NIOPosix", "NIOSSL", "Glibc"],
     "Operations": ["RedisClient", "Replication", "Glibc"],
     "Daemon": [
-        "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "NIOCore", "NIOPosix", "Logging",
-        "Subprocess", "TOMLKit", "Glibc", "FoundationEssentials",
+        "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "NIOCore", "NIOPosix", "Logging", "TOMLKit", "Glibc", "FoundationEssentials",
     ],
     "syncgate": [
-        "Daemon", "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "ArgumentParser", "FoundationEssentials",
+        "Daemon", "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "ArgumentParser",
+        "FoundationEssentials",
         "Glibc", "Dispatch",
     ],
 ]
