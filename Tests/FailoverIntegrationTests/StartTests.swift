@@ -37,10 +37,13 @@ struct StartTests {
                 try #require(try await node.redis.ask(["EXISTS", "\(word):7"]) == .integer(1))
             }
             // On node 2, as its operator would.
-            let text = try await pair.lab.run(
+            let promotion = try await pair.lab.start(
                 [SyncgateProcess.executable, "promote", "--local", "redis://127.0.0.1:6379", "--force"],
-                in: pair[2].leaf)
-            try await waitUntil("node 2 leads: \(text)", within: .seconds(20), pause: .milliseconds(100)) {
+                in: pair[2].leaf, log: pair.lab.file("promote"))
+            await promotion.waitForExit()
+            // 4: done, and what the other server holds is not in it.
+            try #require([0, 4].contains(promotion.exitCode))
+            try await waitUntil("node 2 leads", within: .seconds(20), pause: .milliseconds(100)) {
                 try await pair[1].redis.ask(["EXISTS", "two:7"]) == .integer(1)
             }
             try await pair.waitUntilServing(pair[2])
