@@ -132,6 +132,7 @@ struct SurveyTests {
             switch survey.verdict {
             case .inPlace: "in place"
             case .lead: "lead"
+            case .yield: "yield"
             case .follow(let discard, _): "follow(\(discard))"
             case .yield: "yield"
             case .wait: "wait"
