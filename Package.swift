@@ -76,7 +76,8 @@ let package = Package(
             name: "IntegrationTests", dependencies: ["Replication", "RedisClient", "RedisLab", "Operations"],
             swiftSettings: settings),
         .target(
-            name: "NetworkLab", dependencies: ["RedisClient", "RedisLab", "VRRP"], path: "Tests/NetworkLab", swiftSettings: settings),
+            name: "NetworkLab", dependencies: ["RedisClient", "RedisLab", "VRRP"], path: "Tests/NetworkLab",
+            swiftSettings: settings),
         .testTarget(name: "VRRPTests", dependencies: ["VRRP"], swiftSettings: settings),
         .testTarget(
             name: "LinuxNetTests", dependencies: ["LinuxNet", "NetworkLab", "RedisLab", "VRRP"], swiftSettings: settings
