@@ -29,7 +29,8 @@ struct ControlDesk: Sendable {
             guard let order = OperatorOrder(rawValue: request.command) else {
                 let known = ["status", "history"] + OperatorOrder.allCases.map(\.rawValue)
                 return .failure(
-                    "unknown_command", "unknown command '\(request.command)'; there are \(known.joined(separator: ", "))")
+                    "unknown_command",
+                    "unknown command '\(request.command)'; there are \(known.joined(separator: ", "))")
             }
             return await give(order, request)
         }

@@ -94,7 +94,9 @@ private final class ClientConnections {
         let router = routers[index]
         do throws(SystemCallError) {
             if diag == nil { diag = try SocketDiag() }
-            guard let outcome = try diag?.resetConnections(to: addresses.map(\.address), limit: Self.limit) else { return }
+            guard let outcome = try diag?.resetConnections(to: addresses.map(\.address), limit: Self.limit) else {
+                return
+            }
             if outcome.destroyed > 0 {
                 router.logger.info("\(outcome.destroyed) connections of clients were reset", code: "connections_reset")
             }

@@ -67,7 +67,9 @@ private struct HookProcess {
 
     func execute(isAbandoned: () -> Bool) {
         var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { return tell(.error, "cannot run it: no pipe: \(String(cString: strerror(errno)))") }
+        guard pipe(&ends) == 0 else {
+            return tell(.error, "cannot run it: no pipe: \(String(cString: strerror(errno)))")
+        }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
         defer { close(ends[0]) }
@@ -75,7 +77,8 @@ private struct HookProcess {
         let spawned = spawn(output: ends[1])
         close(ends[1])
         switch spawned {
-        case .failure(let code): tell(.error, "cannot run \(run.command[0]): \(String(cString: strerror(code.rawValue)))")
+        case .failure(let code):
+            tell(.error, "cannot run \(run.command[0]): \(String(cString: strerror(code.rawValue)))")
         case .success(let process):
             var output = HookOutput()
             let status = wait(for: process, ends[0], &output, isAbandoned)
@@ -122,7 +125,8 @@ private struct HookProcess {
 
     /// Nothing of ours but PATH, and never a password that came by the environment.
     private var variables: [String] {
-        let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        let path =
+            getenv("PATH").map { String(cString: $0) } ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         return ["PATH=\(path)"] + run.environment.map { "\($0.0)=\($0.1)" }
     }
 
@@ -139,7 +143,9 @@ private struct HookProcess {
             if ended == process || ended < 0 && errno != EINTR { return status }
             if ContinuousClock.now >= deadline || isAbandoned() && signal == SIGTERM {
                 let what = signal == SIGTERM ? "SIGTERM" : "SIGKILL"
-                tell(.warning, isAbandoned() ? "is ended: the daemon stops (\(what))" : "takes longer than its limit: \(what)")
+                tell(
+                    .warning,
+                    isAbandoned() ? "is ended: the daemon stops (\(what))" : "takes longer than its limit: \(what)")
                 kill(-process, signal)
                 signal = SIGKILL
                 deadline = .now + HookQueue.patience

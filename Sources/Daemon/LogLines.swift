@@ -1,8 +1,8 @@
 import FoundationEssentials
 import Glibc
 public import LinuxNet
-import Synchronization
 public import Logging
+import Synchronization
 
 /// Takes log lines from any thread without making it wait, and writes them to standard error from a thread of its own. When
 /// nobody reads, lines are dropped and counted.
@@ -125,8 +125,10 @@ extension LogLines.Format {
 
     /// One line, whatever is in the message.
     func text(_ line: LogLines.Line) -> String {
-        let message = line.message.split(omittingEmptySubsequences: false) { $0.isNewline || $0.asciiValue.map { $0 < 32 } ?? false }
-            .joined(separator: " ")
+        let message = line.message.split(omittingEmptySubsequences: false) {
+            $0.isNewline || $0.asciiValue.map { $0 < 32 } ?? false
+        }
+        .joined(separator: " ")
         let router = line.router.map { "\($0): " } ?? ""
         switch self {
         case .text: return "\(WallClock.text(line.date)) \(line.level.rawValue) \(router)\(message)"

@@ -21,9 +21,11 @@ extension StatusReport.Router {
             witnessReachable: status.isWitnessReachable, lagBytes: Self.lag(status),
             nodes: [
                 StatusReport.Node(
-                    node: status.node, isLocal: true, address: status.address.map { "\($0)" }, vrrp: status.vrrp.rawValue,
+                    node: status.node, isLocal: true, address: status.address.map { "\($0)" },
+                    vrrp: status.vrrp.rawValue,
                     priority: Int(status.priority.rawValue), state: status.state.rawValue,
-                    hasVirtualAddresses: status.hasVirtualAddresses, health: status.health ?? local.health, redis: local),
+                    hasVirtualAddresses: status.hasVirtualAddresses, health: status.health ?? local.health, redis: local
+                ),
                 Self.other(status, configuration, peer, now: now),
             ])
     }
@@ -136,12 +138,14 @@ extension NodeStatus {
         case nil: state == .paused ? "'syncgate resume' has it go on" : nil
         case .redisDown: "start Redis on \(node); the node joins by itself as soon as it answers"
         case .redisLoading: "nothing: the node joins when Redis has loaded its data set"
-        case .redisUnusable: "correct what the reason names ('syncgate check --live' shows all of it); the node joins by itself"
+        case .redisUnusable:
+            "correct what the reason names ('syncgate check --live' shows all of it); the node joins by itself"
         case .interfaceDown: "bring the interface up, with its address; the node joins by itself"
         case .witnessUnreachable: "look at the network of \(node); the node joins as soon as one witness answers"
         case .unrelatedDataSets:
             "decide whose data is kept: 'syncgate promote --force' on that node discards the other one's"
-        case .notPromotable, .cannotFollow: "it tries again by itself; 'syncgate history' has the reason with its evidence"
+        case .notPromotable, .cannotFollow:
+            "it tries again by itself; 'syncgate history' has the reason with its evidence"
         }
     }
 }

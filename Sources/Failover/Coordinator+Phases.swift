@@ -83,8 +83,12 @@ extension Coordinator {
         guard let info = local.info, !local.isOutdated else { return wait("the local Redis does not answer yet") }
         if info.isLoading { return wait("the local Redis is loading its data set") }
         // It holds what the master had that is gone: nothing waits for that one.
-        if let masterGone, localFollowsPeer { return join("the local Redis is its replica, and the master is gone: \(masterGone)", now) }
-        if isCopyPending, localFollowsPeer, peer.reading == .dead { return keepOldData() }
+        if let masterGone, localFollowsPeer {
+            return join("the local Redis is its replica, and the master is gone: \(masterGone)", now)
+        }
+        if isCopyPending, localFollowsPeer, peer.reading == .dead || peer.info?.keys == 0 && info.keys != 0 {
+            return keepOldData()
+        }
         if info.masterLink?.fullResync != nil { return wait("the local Redis receives a full copy from its master") }
         if configuration.policy.hasWitnesses, isWitnessReachable == nil { return wait("no witness has answered yet") }
         guard let survey = survey(hasWaited: now - since >= configuration.timing.waitForPeer) else {
@@ -108,8 +112,8 @@ extension Coordinator {
         }
     }
 
-    /// The master that it was made to follow died before the copy was there, and may come back without data: it must not be
-    /// followed by itself then.
+    /// The master that it was made to follow died before the copy was there, and may come back without data, or has: it must
+    /// not be followed by itself then.
     private mutating func keepOldData() {
         isCopyPending = false
         wait("the master died before its data set was copied")
@@ -160,6 +164,7 @@ extension Coordinator {
 
     /// Master, without the addresses: about to get them, or left over from before.
     private mutating func lookStandbyMaster(_ now: Instant) {
+        guard local.isFresh(configuration.timing.downAfter, now) else { return }
         if let resignedAt, now - resignedAt < Self.takeOverPatience {
             self.resignedAt = nil
             if promotedAt != nil || !isOutdone { return output.append(.takeOver) }
@@ -202,13 +207,15 @@ extension Coordinator {
 
     private mutating func elected(_ now: Instant) {
         guard local.info != nil, !local.isOutdated || local.isMaster == true else { return }
+        // What a frozen process remembers of its Redis says nothing: the next reading is due at once.
+        guard local.isFresh(configuration.timing.downAfter, now) else { return }
         // Just promoted, or handed over to: what was read of the peer before that says nothing.
         let isDecided = if case .handedOver = vrrpCause { true } else { promotedAt != nil }
         if local.isMaster == true, isDecided { return serve(vrrpCause.code, "\(vrrpCause)", now) }
         guard let survey = survey(hasWaited: true) else { return }
-        // Where both follow each other there is no master to ask: the data sets decide.
-        let areMutual = peer.isMaster == false && peerFollowsLocal
-        if local.isMaster == false, localFollowsPeer, !areMutual {
+        // Where the peer follows somebody as well there is no master to ask: the data sets decide.
+        let hasMaster = peer.isMaster != false || masterGone != nil
+        if local.isMaster == false, localFollowsPeer, hasMaster {
             return promote(.elected(vrrpCause), knownMaster: knownMaster(now), now)
         }
         switch survey.verdict {

@@ -11,9 +11,13 @@ struct ServerView: Sendable, Equatable {
     /// A role that an operation of ours gave it, and when; readings that are older do not count.
     private var given: (isMaster: Bool, at: Instant)?
 
+    /// When the latest came in: a process that was frozen wakes up with old ones.
+    private(set) var readAt: Instant?
+
     /// Takes a reading. Returns the `run_id` before, where another process answers now.
     mutating func take(_ new: RedisReading, _ now: Instant) -> String? {
         reading = new
+        readAt = now
         guard case .observed(let observation) = new else { return nil }
         if last?.info.dataOffset != observation.info.dataOffset || stillSince == nil { stillSince = observation.at }
         if let given, observation.at >= given.at { self.given = nil }
@@ -52,13 +56,16 @@ struct ServerView: Sendable, Equatable {
         if case .silent(let since) = reading { since + limit } else { nil }
     }
 
+    /// Whether the latest reading is younger than `limit`.
+    func isFresh(_ limit: Duration, _ now: Instant) -> Bool { readAt.map { now - $0 < limit } ?? false }
+
     /// For how long it has not answered; nil where it has.
     func silence(_ now: Instant) -> Duration? {
         if case .silent(let since) = reading { now - since } else { nil }
     }
 
     static func == (left: ServerView, right: ServerView) -> Bool {
-        left.reading == right.reading && left.last == right.last && left.stillSince == right.stillSince
+        left.reading == right.reading && left.readAt == right.readAt && left.last == right.last && left.stillSince == right.stillSince
             && left.given?.isMaster == right.given?.isMaster && left.given?.at == right.given?.at
     }
 }

@@ -28,7 +28,10 @@ extension World {
         var sampled = opened
         if case .atMost(_, let age) = loss { sampled = opened - span(age) }
         let missing = timeline.missing(from: position, upTo: sampled)
-        note(host, "audit: promoted node\(server + 1) with \(loss); \(missing.writes) writes of \(missing.bytes) bytes are missing")
+        note(
+            host,
+            "audit: promoted node\(server + 1) with \(loss); \(missing.writes) writes of \(missing.bytes) bytes are missing"
+        )
         auditEmptiness(server)
         let allowed: Int64? =
             switch loss {
@@ -166,7 +169,8 @@ extension World {
     func auditServing(_ host: Int) {
         let server = hosts[host].redis
         guard hosts[host].hasAddress(at: now), server.process == .running, server.isMaster,
-            timeline.isOwed(server.position.branch)
+            timeline.isOwed(server.position.branch), hosts[host].daemon.isWorking,
+            now - hosts[host].daemon.lastDisturbance > .s(1)
         else { return }
         let missing = timeline.missing(from: server.position)
         guard missing.writes > 0 else { return }

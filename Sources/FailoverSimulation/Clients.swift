@@ -54,7 +54,9 @@ extension World {
             world.startPings()
             for host in world.hosts.indices {
                 let server = world.hosts[host].redis
-                guard server.process == .running, !server.isHung, server.isMaster, server.backlogStart != nil else { continue }
+                guard server.process == .running, !server.isHung, server.isMaster, server.backlogStart != nil else {
+                    continue
+                }
                 world.append(14, isPing: true, to: host)
             }
         }

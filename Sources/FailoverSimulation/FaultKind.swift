@@ -35,7 +35,9 @@ enum FaultKind: Equatable {
     /// Draws one.
     static func random(_ random: inout SeededRandom) -> FaultKind {
         let host = random.below(2)
-        let down = random.pick([.ms(50), .ms(50), .ms(200), random.time(.ms(50) ... .s(2)), random.time(.s(1) ... .s(8))])
+        let down = random.pick([
+            .ms(50), .ms(50), .ms(200), random.time(.ms(50) ... .s(2)), random.time(.s(1) ... .s(8)),
+        ])
         let short = random.pick([random.time(.ms(50) ... .ms(900)), random.time(.ms(100) ... .s(6))])
         switch random.below(100) {
         case ..<22: return .killRedis(host, disk(&random), down: down)
@@ -70,7 +72,8 @@ extension FaultKind: CustomStringConvertible {
         func node(_ host: Int) -> String { "node\(host + 1)" }
         func ms(_ time: Time) -> String { "\(time / 1000) ms" }
         return switch self {
-        case .killRedis(let host, let disk, let down): "kill redis of \(node(host)), disk \(disk), back after \(ms(down))"
+        case .killRedis(let host, let disk, let down):
+            "kill redis of \(node(host)), disk \(disk), back after \(ms(down))"
         case .hangRedis(let host, let time): "hang redis of \(node(host)) for \(ms(time))"
         case .busyRedis(let host, let time): "script on redis of \(node(host)) for \(ms(time))"
         case .killDaemon(let host, let down): "kill daemon of \(node(host)), back after \(ms(down))"

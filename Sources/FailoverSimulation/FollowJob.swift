@@ -39,8 +39,12 @@ final class FollowJob {
     private func look(_ world: World) {
         world.send(.info, from: host, to: host) { world, ours in
             world.send(.info, from: self.host, to: self.peer) { world, theirs in
-                guard case .reply(let own) = ours else { return self.end(world, .failed(reason: "the local server does not answer")) }
-                guard case .reply(let other) = theirs else { return self.end(world, .failed(reason: "the peer does not answer")) }
+                guard case .reply(let own) = ours else {
+                    return self.end(world, .failed(reason: "the local server does not answer"))
+                }
+                guard case .reply(let other) = theirs else {
+                    return self.end(world, .failed(reason: "the peer does not answer"))
+                }
                 self.decide(world, own, other)
             }
         }

@@ -43,7 +43,7 @@ final class Daemon {
     var shown: Presence?
     /// What of it the peer's Redis knows.
     var subscribed: String?
-    var seen: Presence??
+    var seen: String??
     /// The operation under way.
     var operation: OperationID?
     var isPromoting = false
@@ -74,8 +74,16 @@ final class Core {
     init(_ node: Node) { self.node = node }
 
     func handle(_ event: Node.Event, now: Instant) -> [Node.Action] {
+        Self.step(&node, event, now, &deadline, &isActive)
+    }
+
+    /// In place: nothing of the node is copied.
+    private static func step(
+        _ node: inout Node, _ event: Node.Event, _ now: Instant, _ deadline: inout Instant?, _ isActive: inout Bool
+    ) -> [Node.Action] {
         let actions = node.handle(event, now: now)
-        (deadline, isActive) = (node.deadline, node.isActive)
+        deadline = node.deadline
+        isActive = node.isActive
         return actions
     }
 }

@@ -57,11 +57,15 @@ extension World {
         if hosts.allSatisfy({ $0.hasAddress(at: now) }), isQuiet, areCalm, !arePaused {
             let since = audit.bothSince ?? now
             audit.bothSince = since
-            if now - since > .ms(300) { fail(.twoAddresses, "both nodes have the address, without a fault that explains it") }
+            if now - since > .ms(300) {
+                fail(.twoAddresses, "both nodes have the address, without a fault that explains it")
+            }
         } else {
             audit.bothSince = nil
         }
-        let areMasters = hosts.allSatisfy { $0.redis.process == .running && $0.redis.isMaster && !$0.redis.isHung && !$0.redis.isBusy }
+        let areMasters = hosts.allSatisfy {
+            $0.redis.process == .running && $0.redis.isMaster && !$0.redis.isHung && !$0.redis.isBusy
+        }
         if areMasters, isQuiet, areCalm, !arePaused, !isUndecided {
             let since = audit.mastersSince ?? now
             audit.mastersSince = since
@@ -82,8 +86,12 @@ extension World {
         guard let server = serving.first else { return "no node has the address" }
         guard serving.count == 1 else { return "both nodes have the address" }
         let standby = hosts[1 - server.index]
-        if server.daemon.state != .serving { return "node\(server.index + 1) is \(server.daemon.state?.rawValue ?? "gone")" }
-        if standby.daemon.state != .standby { return "node\(standby.index + 1) is \(standby.daemon.state?.rawValue ?? "gone")" }
+        if server.daemon.state != .serving {
+            return "node\(server.index + 1) is \(server.daemon.state?.rawValue ?? "gone")"
+        }
+        if standby.daemon.state != .standby {
+            return "node\(standby.index + 1) is \(standby.daemon.state?.rawValue ?? "gone")"
+        }
         if !server.redis.isMaster { return "node\(server.index + 1) serves and its Redis is no master" }
         if standby.redis.link?.master != server.index || !standby.redis.isStreaming {
             return "node\(standby.index + 1)'s Redis is no replica with its link up"
@@ -95,7 +103,9 @@ extension World {
     var picture: String {
         hosts.map { host in
             let redis = host.redis
-            let role = redis.link.map { "replica of \($0.master.map { "node\($0 + 1)" } ?? "nobody"), \($0.state)" } ?? "master"
+            let role =
+                redis.link.map { "replica of \($0.master.map { "node\($0 + 1)" } ?? "nobody"), \($0.state)" }
+                ?? "master"
             return "node\(host.index + 1): daemon \(host.daemon.state?.rawValue ?? "gone") (\(host.daemon.fault)), "
                 + "\(host.hasAddress(at: now) ? "has the address" : "no address"), redis \(redis.process) \(role) at \(text(redis.position))"
         }.joined(separator: "; ")

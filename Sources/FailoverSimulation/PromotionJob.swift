@@ -132,14 +132,19 @@ final class PromotionJob {
             self.tell(local: ours, asked)
             self.advance(world)
         }
-        read(world, master) { theirs = $1; both($0) }
-        read(world, local) { ours = $1; both($0) }
+        read(world, master) {
+            theirs = $1; both($0)
+        }
+        read(world, local) {
+            ours = $1; both($0)
+        }
     }
 
     /// The master is watched through its connection: its end is noticed.
     private func sampleLocal(_ world: World) {
         let asked = world.instant
-        let isLost = knownMaster == nil && !isMasterLossTold
+        let isLost =
+            knownMaster == nil && !isMasterLossTold
             && (world.hosts[master].redis.runID != masterRunID || world.hosts[master].redis.process == .down)
             && world.isOpen(.redis, master, host)
         guard isLost else {
@@ -276,12 +281,17 @@ final class PromotionJob {
         let start = world.instant(startedAt)
         switch outcome {
         case .promoted(let opening, let oldMaster):
-            if case .demoted = oldMaster, !opening.loss.isPossible { world.totals.switchovers += 1 } else { world.totals.failovers += 1 }
+            if case .demoted = oldMaster, !opening.loss.isPossible {
+                world.totals.switchovers += 1
+            } else {
+                world.totals.failovers += 1
+            }
             let gap = raisedAt.flatMap { raised in promotedAt.map { Duration.microseconds($0 - raised) } }
             finish(
                 world,
                 OperationOutcome(
-                    .done, loss: opening.loss, evidence: opening.evidence, writeGap: gap, startedAt: start, steps: steps))
+                    .done, loss: opening.loss, evidence: opening.evidence, writeGap: gap, startedAt: start, steps: steps
+                ))
         case .alreadyMaster: finish(world, OperationOutcome(.done, startedAt: start, steps: steps))
         case .refused(let refusal):
             finish(

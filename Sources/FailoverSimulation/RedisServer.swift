@@ -175,7 +175,8 @@ extension World {
             guard let link = replica.link, link.master == host, replica.isStreaming,
                 link.masterRunID == hosts[host].redis.runID
             else { continue }
-            listed.append(.init(online: Self.address(other), port: Self.redisPort, acknowledged: replica.position.offset))
+            listed.append(
+                .init(online: Self.address(other), port: Self.redisPort, acknowledged: replica.position.offset))
         }
         return listed
     }

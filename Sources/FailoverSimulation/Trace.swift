@@ -8,7 +8,8 @@ extension World {
     func isWorthTelling(_ event: Node.Event) -> Bool {
         switch event {
         case .network(.worked), .deadlineReached: false
-        case .network(.packet(.success(let advertisement), _)): advertisement.priority == .resigning || options.isVerbose
+        case .network(.packet(.success(let advertisement), _)):
+            advertisement.priority == .resigning || options.isVerbose
         case .local(.observed), .peer(.observed): options.isVerbose
         default: true
         }

@@ -68,7 +68,8 @@ extension World {
     }
 
     private func arrive(
-        _ command: Command, _ host: Int, _ server: Int, _ watchers: (before: ((World) -> Void)?, after: ((World) -> Void)?),
+        _ command: Command, _ host: Int, _ server: Int,
+        _ watchers: (before: ((World) -> Void)?, after: ((World) -> Void)?),
         _ answer: @escaping (World, Response) -> Void
     ) {
         guard hosts[server].isUp else { return }

@@ -31,7 +31,9 @@ extension World {
     /// The operator does not forget it, also when the daemon was restarted meanwhile.
     private func resume(_ host: Int) {
         guard hosts[host].daemon.isWorking, hosts[host].daemon.state == .paused else {
-            if hosts[host].daemon.memory.isPaused || !hosts[host].daemon.isWorking { after(.ms(500)) { $0.resume(host) } }
+            if hosts[host].daemon.memory.isPaused || !hosts[host].daemon.isWorking {
+                after(.ms(500)) { $0.resume(host) }
+            }
             return
         }
         order(host, .resume)
@@ -131,7 +133,9 @@ extension World {
             {
                 world.loseLink(other)
             }
-            world.hosts[other].redis.channels.removeAll { $0.host == host && $0.channel != world.hosts[host].daemon.subscribed }
+            world.hosts[other].redis.channels.removeAll {
+                $0.host == host && $0.channel != world.hosts[host].daemon.subscribed
+            }
         }
         after(random.time(0 ... .ms(500))) { $0.startRedis(host) }
         after(random.time(0 ... .s(1))) { $0.startDaemon(host) }

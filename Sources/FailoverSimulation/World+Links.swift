@@ -85,7 +85,9 @@ extension World {
         startBacklog(master)
         let snapshot = hosts[master].redis.position
         let runID = theirs.runID
-        hosts[host].redis.withLink { $0.state = .copying(snapshot); $0.masterRunID = runID }
+        hosts[host].redis.withLink {
+            $0.state = .copying(snapshot); $0.masterRunID = runID
+        }
         totals.fullCopies += 1
         note(host, "redis: full copy from node\(master + 1) begins, of \(text(snapshot))")
         let duration = random.chance(80) ? random.time(.ms(80) ... .ms(300)) : random.time(.ms(300) ... .s(3))

@@ -85,12 +85,12 @@ extension World {
     /// Who is subscribed on the local Redis.
     private func look(_ host: Int) {
         let channel = hosts[host].redis.channels.last { $0.host != host }?.channel
-        see(host, channel.flatMap { Presence(channel: $0) })
+        see(host, channel)
     }
 
-    private func see(_ host: Int, _ presence: Presence?) {
-        if let seen = hosts[host].daemon.seen, seen == presence { return }
-        hosts[host].daemon.seen = .some(presence)
-        feed(host, .peerDaemon(presence))
+    private func see(_ host: Int, _ channel: String?) {
+        if let seen = hosts[host].daemon.seen, seen == channel { return }
+        hosts[host].daemon.seen = .some(channel)
+        feed(host, .peerDaemon(channel.flatMap { Presence(channel: $0) }))
     }
 }

@@ -20,11 +20,13 @@ extension World {
         case .promote(let request): promote(request, host, end)
         case .lead: lead(host, end)
         case .handOver(let timeout): handOver(timeout, id, host, end)
-        case .follow(let accepting): FollowJob(host: host, accepting: accepting, startedAt: now, finish: end).start(self)
+        case .follow(let accepting):
+            FollowJob(host: host, accepting: accepting, startedAt: now, finish: end).start(self)
         case .park:
             let startedAt = instant
             send(.follow(nil), from: host, to: host) { world, response in
-                let result: OperationOutcome.Result = if case .reply = response { .done } else { .failed(reason: "no answer") }
+                let result: OperationOutcome.Result =
+                    if case .reply = response { .done } else { .failed(reason: "no answer") }
                 end(world, OperationOutcome(result, startedAt: startedAt))
             }
         case .disconnectClients, .writeFence: break
@@ -98,7 +100,9 @@ extension World {
         }
         send(.info, from: host, to: host) { world, ours in
             world.send(.info, from: host, to: 1 - host) { world, theirs in
-                guard case .reply(let own) = ours else { return finish(world, .failed(reason: "the local server does not answer")) }
+                guard case .reply(let own) = ours else {
+                    return finish(world, .failed(reason: "the local server does not answer"))
+                }
                 var peer: ReplicationInfo?
                 if case .reply(let info) = theirs { peer = info }
                 if let reason = Leading.obstacle(local: own, peer: peer) {

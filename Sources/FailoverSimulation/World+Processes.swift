@@ -19,7 +19,9 @@ extension World {
         keep(host, disk)
         if wasLoading, disk != .empty { hosts[host].redis.disk = .appendOnly }
         timeline.forgive(unless: hosts.map(\.redis.position))
-        for daemon in hosts.indices { hosts[daemon].daemon.subscribed = daemon == host ? hosts[daemon].daemon.subscribed : nil }
+        for daemon in hosts.indices {
+            hosts[daemon].daemon.subscribed = daemon == host ? hosts[daemon].daemon.subscribed : nil
+        }
         if !withHost { closeConnections(to: host) }
     }
 
@@ -79,7 +81,9 @@ extension World {
         linkNumber += 1
         hosts[host].redis.role =
             hasBootFence ? .replica(.init(master: nil, number: linkNumber, downSince: now)) : .master
-        note(host, "redis: starts as \(hosts[host].redis.runID), \(hasBootFence ? "fenced" : "master"), \(position(host))")
+        note(
+            host,
+            "redis: starts as \(hosts[host].redis.runID), \(hasBootFence ? "fenced" : "master"), \(position(host))")
         let load = hosts[host].redis.disk == .empty ? random.time(.ms(1) ... .ms(10)) : random.time(.ms(2) ... .ms(150))
         let runID = hosts[host].redis.runID
         after(random.chance(15) ? load + random.time(.ms(500) ... .s(4)) : load) { world in

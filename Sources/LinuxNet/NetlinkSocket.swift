@@ -100,4 +100,3 @@ struct NetlinkSocket: ~Copyable {
             text: attributes[Int(NLMSGERR_ATTR_MSG.rawValue)]?.text)
     }
 }
-

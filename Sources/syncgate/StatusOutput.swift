@@ -10,7 +10,8 @@ enum StatusOutput {
     }
 
     private static func text(_ router: StatusReport.Router) -> String {
-        let title = "\(router.name)  vrid \(router.vrid) on \(router.interface)  "
+        let title =
+            "\(router.name)  vrid \(router.vrid) on \(router.interface)  "
             + router.virtualAddresses.joined(separator: ", ")
         let rows = [head] + router.nodes.map { cells($0, lag: router.lagBytes) }
         let widths = head.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }

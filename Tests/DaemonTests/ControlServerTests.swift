@@ -48,10 +48,11 @@ import Testing
             (TestClient(folder), String(repeating: "x", count: 65_537) + "\n"),
         ] {
             client.send(request)
-            #expect(client.lines(2) == [
-                #"{"error":{"code":"too_long","text":"a request has at most 65536 bytes"},"history":null,"order":null,"status":null}"#,
-                "closed",
-            ])
+            #expect(
+                client.lines(2) == [
+                    #"{"error":{"code":"too_long","text":"a request has at most 65536 bytes"},"history":null,"order":null,"status":null}"#,
+                    "closed",
+                ])
         }
         let longest = String(repeating: "x", count: 65_536)
         other.send(longest + "\n")

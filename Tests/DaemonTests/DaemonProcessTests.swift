@@ -20,6 +20,11 @@ struct DaemonProcessTests {
             let server = try #require(RedisVersion.v7_0.serverPath)
             _ = try await lab.start(
                 [server, "--port", "6379", "--save", "", "--dir", folder], in: lab[1], log: "\(folder)/redis")
+            // One that is empty waits for a peer that may have data.
+            let client = server.replacing("redis-server", with: "redis-cli")
+            try await waitUntil("Redis takes writes") {
+                (try? await lab.run([client, "set", "a", "1"], in: lab[1])) == "OK\n"
+            }
             try configure()
         }
 
@@ -79,13 +84,16 @@ struct DaemonProcessTests {
 
             try place.configure(priority: 150)
             daemon.signal(SIGHUP)
-            try await waitUntil("reloaded: \(place.log)") { place.log.contains("reloaded: virtual_router.redis.priority") }
+            try await waitUntil("reloaded: \(place.log)") {
+                place.log.contains("reloaded: virtual_router.redis.priority")
+            }
             #expect(try await place.ask("status").output.contains(#""priority" : 150"#))
             try place.configure(priority: 160, more: "advertisement_interval = \"1s\"")
             daemon.signal(SIGHUP)
             try await waitUntil("not reloaded: \(place.log)") {
                 place.log.contains(
-                    "not reloaded, nothing was changed: only a restart changes virtual_router.redis.advertisement_interval")
+                    "not reloaded, nothing was changed: only a restart changes virtual_router.redis.advertisement_interval"
+                )
             }
             #expect(try await place.ask("status").output.contains(#""priority" : 150"#))
             try place.configure(priority: 300)
@@ -117,7 +125,8 @@ struct DaemonProcessTests {
             try "{".write(toFile: "\(place.folder)/state/memory-redis.json", atomically: true, encoding: .utf8)
             let third = try await place.daemon()
             try await place.waitUntilServing()
-            #expect(place.log.contains("memory-redis.json: no memory of a node; starting without, it is kept as .unusable"))
+            #expect(
+                place.log.contains("memory-redis.json: no memory of a node; starting without, it is kept as .unusable"))
             // Two signals: at once.
             third.signal(SIGTERM)
             third.signal(SIGTERM)

@@ -80,7 +80,10 @@ import Testing
         let folder = try TestFolder()
         let queue = try HookQueue(logger: folder.logger)
         queue.run(
-            try run(folder, "trap '' TERM; sh -c 'trap \"\" TERM; echo $$ > child; exec sleep 60' & echo $$ > parent; sleep 60; sleep 60", limit: .milliseconds(300)))
+            try run(
+                folder,
+                "trap '' TERM; sh -c 'trap \"\" TERM; echo $$ > child; exec sleep 60' & echo $$ > parent; sleep 60; sleep 60",
+                limit: .milliseconds(300)))
         queue.run(try run(folder, "echo next > next"))
         let start = ContinuousClock.now
         await finish(queue, folder)

@@ -62,7 +62,9 @@ import Testing
     }
 
     private static func counts(_ text: String) -> (total: Int, dropped: Int, reports: Int) {
-        let reports = text.matches(of: /(\d+) log lines were dropped: nobody read standard error\n/).compactMap { Int($0.1) }
+        let reports = text.matches(of: /(\d+) log lines were dropped: nobody read standard error\n/).compactMap {
+            Int($0.1)
+        }
         let written = text.matches(of: /\ line \d+ x+\n/).count
         return (written + reports.reduce(0, +), reports.reduce(0, +), reports.count)
     }

@@ -26,7 +26,8 @@ import Testing
         try file.write(Self.memory)
         #expect(reading(folder) == "\(Self.memory)")
         // Nothing is left beside it.
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["log", "memory-redis.json"])
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["log", "memory-redis.json"])
     }
 
     @Test(arguments: [

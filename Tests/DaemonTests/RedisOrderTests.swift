@@ -343,4 +343,24 @@ struct RedisOrderTests {
         await side.stop()
         await pair.stop()
     }
+
+    @Test("two sides do not delay each other: one pair hangs, the other one is promoted")
+    func independent() async throws {
+        try await withStandby(.v7_0) { hung, stuck in
+            hung.replica.signal(SIGSTOP)
+            hung.master.signal(SIGSTOP)
+            try await withStandby(.v7_0) { pair, side in
+                stuck.side.order(.handOver(timeout: .seconds(5)), 1)
+                stuck.side.order(promotion(), 2)
+                let start = ContinuousClock.now
+                pair.master.signal(SIGKILL)
+                let dead = try await side.wait("death", since: start) { $0.peer == .dead }
+                let (outcome, promoted, _) = try await side.carryOut(promotion(known(side, .dead)))
+                #expect(outcome.result == .done)
+                #expect(dead.at - start < .milliseconds(50))
+                #expect(try #require(promoted) < .milliseconds(50))
+                #expect(!stuck.entries.contains { if case .ended = $0.event { true } else { false } })
+            }
+        }
+    }
 }

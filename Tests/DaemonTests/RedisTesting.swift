@@ -46,7 +46,7 @@ final class ObservedSide: Sendable {
         return VirtualRouterConfiguration(
             node: NodeConfiguration(
                 name: "redis", node: node,
-                router: try VirtualRouterParameters(virtualRouterID: id, addresses: [IPAddress.v4(0xc633_6464)]),
+                router: VirtualRouterParameters(virtualRouterID: id, addresses: [IPAddress.v4(0xc633_6464)]),
                 virtualAddresses: []),
             interface: "lo", local: nothing, peer: nothing)
     }

@@ -29,7 +29,9 @@ final class TestFolder {
     /// What was logged: level, code, message.
     var logged: [String] {
         text("log").split(separator: "\n").compactMap { line in
-            guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else { return nil }
+            guard let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else {
+                return nil
+            }
             return "\(object["level"] ?? "") \(object["code"] ?? ""): \(object["message"] ?? "")"
         }
     }

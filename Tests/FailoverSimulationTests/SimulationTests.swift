@@ -4,7 +4,9 @@ import Testing
 /// The pair under seeded faults. A seed that fails here is looked at with `syncgate-simulation --seed N --trace`.
 @Suite struct SimulationTests {
     /// Runs seeds on all cores, and returns the outcomes in their order.
-    private func run(_ seeds: ClosedRange<UInt64>, _ options: Simulation.Options = .init()) async -> [Simulation.Outcome] {
+    private func run(_ seeds: ClosedRange<UInt64>, _ options: Simulation.Options = .init()) async -> [Simulation
+        .Outcome]
+    {
         await withTaskGroup(of: Simulation.Outcome.self) { group in
             for seed in seeds { group.addTask { Simulation.run(seed: seed, options) } }
             var outcomes: [Simulation.Outcome] = []

@@ -1,6 +1,6 @@
 import Dispatch
-import Glibc
 import FailoverSimulation
+import Glibc
 import Synchronization
 
 // Drives many seeds through the simulation of a pair, and prints the first ones that break a promise. A seed replays exactly:
