@@ -93,7 +93,7 @@ public final class LabDaemon: Sendable {
         current.withLock { $0 = child }
         try await waitUntil("the daemon listens: \(text.suffix(3000))") {
             if !child.isRunning { throw LabError.command("syncgate daemon", output: String(text.suffix(3000))) }
-            return try await command(["status"]).exitCode == 0
+            return try await self.command(["status"]).exitCode == 0
         }
     }
 
