@@ -17,7 +17,8 @@ let importable: [String: Set<String>] = [
     "RedisClient": ["Replication", "CHiredis", "NIOCore", "NIOPosix", "NIOSSL", "Glibc"],
     "Operations": ["RedisClient", "Replication", "Glibc"],
     "Daemon": [
-        "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "NIOCore", "NIOPosix", "Logging", "TOMLKit", "Glibc", "FoundationEssentials",
+        "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "NIOCore", "NIOPosix", "Logging",
+        "TOMLKit", "Glibc", "FoundationEssentials",
     ],
     "syncgate": [
         "Daemon", "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "ArgumentParser",
