@@ -48,6 +48,9 @@ final class RedisMonitor {
     /// Begins.
     func start() { handle(.started) }
 
+    /// Asks now, where nothing is asked already.
+    func hurry() { handle(.hurried) }
+
     /// Takes over other timing.
     func apply(_ settings: RedisWatch.Settings) {
         watch.settings = settings

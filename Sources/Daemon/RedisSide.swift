@@ -105,6 +105,11 @@ public final class RedisSide: Sendable {
         eventLoop.execute { self.loop.value?.sender?.show(presence) }
     }
 
+    /// Asks the local Redis now. Returns at once.
+    public func refresh() {
+        eventLoop.execute { self.loop.value?.monitors.first?.hurry() }
+    }
+
     /// Takes over timing and witnesses; the servers must be the same.
     public func reconfigure(_ configuration: VirtualRouterConfiguration) {
         let before = state.withLock { state in

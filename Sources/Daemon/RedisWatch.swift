@@ -29,6 +29,8 @@ struct RedisWatch: Equatable {
         case answered([Result<RedisReply, RedisError>])
         /// The connection has ended, for this reason.
         case closed(RedisError)
+        /// Ask now.
+        case hurried
         /// `deadline` has passed.
         case deadlineReached
     }
@@ -111,6 +113,9 @@ struct RedisWatch: Equatable {
         case .notConnected(let error): return fail(error, now)
         case .answered(let outcomes): return answered(outcomes, now)
         case .closed(let error): return closed(error, now)
+        case .hurried:
+            if case .idle = link { return ask(full: true, now) }
+            return []
         case .deadlineReached: return deadlineReached(now)
         }
     }

@@ -75,6 +75,7 @@ final class RouterShell: Sendable {
         switch action {
         case .network, .resetConnections, .finished: break
         case .redis(let order, let id): gate.pass { [redis] in redis.order(order, id) }
+        case .refresh: redis.refresh()
         case .show(let presence): gate.pass { [redis] in redis.show(presence) }
         case .remember(let memory): gate.remember(memory)
         case .record(let transition): record(transition)

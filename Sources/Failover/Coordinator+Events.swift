@@ -10,7 +10,10 @@ extension Coordinator {
         case .stop: isStopping = phase != .stopped
         case .link(let isUsable): isLinkUsable = isUsable
         case .election(let name, let cause): (vrrp, vrrpCause) = (name, cause)
-        case .heard(.resigning): (resignedAt, activeHeardAt, heardPriority) = (now, nil, nil)
+        case .heard(.resigning):
+            (resignedAt, activeHeardAt, heardPriority) = (now, nil, nil)
+            // The other daemon may have promoted our Redis just now: the last reading does not show it yet.
+            if state == .standby, local.isMaster == false { output.append(.node(.refresh)) }
         case .heard(let priority): (activeHeardAt, heardPriority) = (now, priority)
         case .local(let reading): take(local: reading, now)
         case .peer(let reading): take(peer: reading, now)

@@ -43,7 +43,7 @@ extension Coordinator {
         return Survey(
             local: own, peer: peer.info, localFollowsPeer: localFollowsPeer && local.isMaster != true,
             peerFollowsLocal: peerFollowsLocal, peerServes: activeHeardAt != nil || presence?.state == .serving,
-            presence: presence, memory: memory, hasWaited: hasWaited && isUnreachable)
+            presence: presence, memory: memory, hasWaited: hasWaited && isUnreachable, decision: decision)
     }
 
     /// What the gate need not ask the master, for one that is dead or has been silent for so long that it and its daemon
@@ -62,9 +62,10 @@ extension Coordinator {
             contact: peer.reading == .dead ? .dead : contact, lastSample: masterSample, stillSince: local.stillSince)
     }
 
-    /// A living master answers within this time, and a dead one has been silent for longer when the election is decided.
+    /// A living master answers within this time. A dead one has been silent for longer when the election is decided: at the
+    /// defaults for 361 ms, less the age of its last advertisement and the time to the next question.
     private var silenceOfTheDead: Duration {
-        min(max(configuration.router.advertisementInterval * 5 / 2, .milliseconds(50)), .milliseconds(250))
+        min(max(configuration.router.advertisementInterval * 3 / 2, .milliseconds(30)), .milliseconds(250))
     }
 
     // MARK: Operations

@@ -18,61 +18,14 @@ extension Coordinator {
         case .gating(let gating): lookGating(gating, now)
         case .serving(let runID): lookServing(runID, now)
         case .handingOver(let handingOver): lookHandingOver(handingOver, now)
-        case .fault(_, let retryAt):
+        case .fault(let fault, let retryAt):
             outcome = nil
-            guard retryAt.map({ now >= $0 }) ?? true, running == nil else { return }
+            noteDecision()
+            guard retryAt.map({ now >= $0 }) ?? true || decision != nil, running == nil else { return }
+            if case .unrelatedDataSets = fault, isStillUnrelated(now) { return }
             enter(.starting(since: now, inPlaceSince: nil), "recovered", "looking at both servers again", now)
         case .idle, .stopped, .paused: break
         }
-    }
-
-    // MARK: Faults
-
-    /// What keeps this node out of the election now; the gravest first.
-    private func presentFault(_ now: Instant) -> Fault? {
-        if !isLinkUsable { return .interfaceDown }
-        if configuration.policy.hasWitnesses, isWitnessReachable == false { return .witnessUnreachable }
-        let downAfter = configuration.timing.downAfter
-        if local.isDown(after: downAfter, now) {
-            return .redisDown(
-                local.reading == .dead
-                    ? "its process is gone, and its port refuses connections"
-                    : "no answer for \(downAfter.milliseconds) ms")
-        }
-        if case .serving(let runID?) = phase, let present = local.last?.info.server?.runID, present != runID {
-            return .redisDown(
-                "it was restarted behind our back: run_id \(present.prefix(8))… instead of \(runID.prefix(8))…")
-        }
-        switch (phase, local.reading) {
-        case (.serving, _), (.handingOver, _), (.starting, .observed), (.gating, .observed): return nil
-        case (_, .unusable(let reason)): return .redisUnusable(reason)
-        case (_, .observed(let observation)):
-            // A copy from a master that was restarted empty is no reason to stand aside, but to be quick.
-            guard masterGone == nil else { return nil }
-            let isCopying = observation.info.masterLink?.fullResync != nil
-            return observation.info.isLoading || isCopying ? .redisLoading : nil
-        default: return nil
-        }
-    }
-
-    private mutating func fail(_ fault: Fault, _ now: Instant) {
-        if case .fault(let before, _) = phase {
-            guard before.code != fault.code else { return }
-            return enter(.fault(fault, retryAt: nil), fault.code, "\(fault)", now)
-        }
-        let wasServing = state == .serving || state == .handingOver
-        leave()
-        // Cut off, this node must not acknowledge what nobody else will ever see.
-        if fault == .witnessUnreachable, wasServing, local.isMaster == true, running == nil { order(.park) }
-        enter(.fault(fault, retryAt: nil), fault.code, "\(fault)", now)
-        answer(OrderAnswer(isDone: false, text: "\(fault)"))
-    }
-
-    /// Out of the election for a while, because of what an operation came to.
-    private mutating func fail(_ fault: Fault, retrying now: Instant) {
-        leave()
-        enter(.fault(fault, retryAt: now + configuration.timing.retryAfter), fault.code, "\(fault)", now)
-        answer(OrderAnswer(isDone: false, text: "\(fault)"))
     }
 
     // MARK: Starting
@@ -121,6 +74,7 @@ extension Coordinator {
     private mutating func followed(_ outcome: OperationOutcome, _ now: Instant) {
         switch outcome.result {
         case .done:
+            (failures, undecided, decision) = (0, nil, nil)
             record(from: state, "followed", "the local Redis follows the peer's", now)
         case .refused(let code, let reason): fail(.cannotFollow(code: code, reason: reason), retrying: now)
         case .failed(let reason): fail(.cannotFollow(code: "failed", reason: reason), retrying: now)
@@ -252,6 +206,7 @@ extension Coordinator {
     private mutating func serve(_ cause: String, _ why: String, _ now: Instant) {
         output.append(.serve)
         (resignedAt, promotedAt, activeHeardAt, minReplicas, hasReplica) = (nil, nil, nil, nil, nil)
+        (failures, undecided, decision) = (0, nil, nil)
         let answer = OrderAnswer(
             isDone: true, text: "\(configuration.node) serves now", loss: promotion?.loss ?? .none,
             writeGap: promotion?.writeGap)

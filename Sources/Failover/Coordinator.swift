@@ -81,6 +81,14 @@ struct Coordinator: Sendable, Equatable {
         var deadline: Instant
     }
 
+    /// Two servers with unrelated data sets: a role that changes within the same process is the operator's doing.
+    struct Undecided: Sendable, Equatable {
+        var localRunID: String?
+        var peerRunID: String?
+        var localIsMaster: Bool?
+        var peerIsMaster: Bool?
+    }
+
     /// What it wants done, in this order.
     enum Action: Sendable, Equatable {
         /// Take part in the election.
@@ -137,6 +145,11 @@ struct Coordinator: Sendable, Equatable {
     /// An exclusive operation that is under way, and what one that has ended left to be dealt with.
     var running: Running?
     var outcome: OperationOutcome?
+    /// The servers as they were when nothing told whose data set is the pair's, and what the operator has decided since.
+    var undecided: Undecided?
+    var decision: Survey.Decision?
+    /// How many times in a row an attempt came to nothing.
+    var failures = 0
     /// The last promotion of the local server, until it serves.
     var promotion: OperationOutcome?
     var lastOperation: OperationID = 0

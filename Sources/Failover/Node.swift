@@ -39,6 +39,8 @@ public struct Node: Sendable, Equatable {
         case resetConnections([VirtualAddress])
         /// Begin an operation on the servers.
         case redis(RedisOrder, OperationID)
+        /// Ask the local Redis now, and not only when the next reading is due.
+        case refresh
         /// Show this to the other daemon.
         case show(Presence)
         /// Keep this over a restart. Before the next operation begins.

@@ -44,11 +44,21 @@ public struct Survey: Sendable, Equatable {
     /// Whether a peer that does not answer was waited for long enough. Never for one that answers and cannot be used.
     public var hasWaited: Bool
 
+    /// Which data set the operator has decided for, where nothing else tells.
+    public var decision: Decision?
+
+    /// The operator's choice between unrelated data sets.
+    public enum Decision: Sendable, Equatable {
+        case local
+        case peer
+    }
+
     /// Makes one.
     public init(
         local: ReplicationInfo, peer: ReplicationInfo?, localFollowsPeer: Bool, peerFollowsLocal: Bool,
-        peerServes: Bool, presence: Presence?, memory: Memory, hasWaited: Bool
+        peerServes: Bool, presence: Presence?, memory: Memory, hasWaited: Bool, decision: Decision? = nil
     ) {
+        self.decision = decision
         self.local = local
         self.peer = peer
         self.localFollowsPeer = localFollowsPeer
@@ -137,6 +147,8 @@ public struct Survey: Sendable, Equatable {
             "the local data set (\(Self.count(local.keys))) and the peer's (\(Self.count(peer.keys))) "
             + "have no common history that could be compared"
         let isKin = memory.knows(peer) || memory.epoch > 0 && (presence?.epoch ?? 0) > 0
+        if decision == .local { return .lead("\(keys), and the operator has promoted the local server") }
+        if decision == .peer { return follow(peer, .kin, "\(keys), and the operator has promoted the peer's server") }
         guard isKin else { return .unrelated(keys) }
         let why = "\(keys), but both are this pair's"
         if peer.masterLink == nil, peerServes { return .follow(.kin, "\(why), and the peer serves") }

@@ -11,6 +11,7 @@ extension World {
         case .resetConnections:
             if options.mutation != .silentAddress { hosts[host].lastReset = now }
         case .redis(let order, let id): begin(order, id, host)
+        case .refresh: after(0) { $0.hurry(host) }
         case .show(let presence):
             hosts[host].daemon.shown = presence
             subscribe(host)

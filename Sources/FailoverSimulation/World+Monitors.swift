@@ -23,6 +23,11 @@ extension World {
         if server != host { subscribe(host) }
     }
 
+    /// Asks the daemon's own server now.
+    func hurry(_ host: Int) {
+        if hosts[host].daemon.core != nil, !hosts[host].daemon.isFrozen { ask(host, host) }
+    }
+
     private func ask(_ host: Int, _ server: Int) {
         guard !hosts[host].daemon.monitors[server].isAsking else {
             if hosts[host].daemon.monitors[server].silentSince == nil {

@@ -95,7 +95,7 @@ extension [Node.Action] {
             case .network(.add): "add"
             case .network(.remove): "remove"
             case .network(.announce): "announce"
-            case .network(.report), .log, .show, .remember: nil
+            case .network(.report), .log, .show, .remember, .refresh: nil
             case .resetConnections: "reset"
             case .redis(let order, _): order.word
             case .record(let transition): "-> \(transition.to)"
