@@ -186,7 +186,7 @@ public final class Daemon: Sendable {
             }
         }
         logger.notice("stopped", code: "stopped")
-        return failure == nil ? 0 : 2
+        return failure == nil ? 0 : 3
     }
 
     // MARK: The watchdog

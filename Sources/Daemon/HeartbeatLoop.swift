@@ -98,7 +98,7 @@ private final class ClientConnections {
                 return
             }
             if outcome.destroyed > 0 {
-                router.logger.info("\(outcome.destroyed) connections of clients were reset", code: "connections_reset")
+                router.logger.info("connections of clients were reset: \(outcome.destroyed)", code: "connections_reset")
             }
             guard !outcome.isComplete else { return }
             router.logger.warning(

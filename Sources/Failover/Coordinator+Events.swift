@@ -106,7 +106,7 @@ extension Coordinator {
         switch running.order {
         case .promote, .lead:
             local.give(isMaster: true, at: now)
-            promotedAt = now
+            (promotedAt, promotion) = (now, outcome)
             (masterGone, masterSample) = (nil, nil)
             memory.epoch = max(memory.epoch, presence?.epoch ?? 0) + 1
             memory.wasMaster = true

@@ -16,6 +16,14 @@ extension Coordinator {
         peer.info.map { NodeConfiguration.leads($0, to: local.last?.info, at: configuration.localRedis) } ?? false
     }
 
+    /// The local server has data, and is about to copy the data set of a master that has none.
+    var isAboutToBeEmptied: Bool {
+        guard localFollowsPeer, let own = local.info, let theirs = peer.info, own.masterLink?.isUp == false else {
+            return false
+        }
+        return (own.keys ?? 0) > 0 && theirs.keys == 0 && theirs.masterLink == nil && !theirs.isLoading
+    }
+
     /// Whether the other node is Active, as far as can be heard or seen.
     func peerServes(_ now: Instant) -> Bool {
         let interval = configuration.router.advertisementInterval

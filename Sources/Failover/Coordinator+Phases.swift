@@ -86,9 +86,7 @@ extension Coordinator {
         if let masterGone, localFollowsPeer {
             return join("the local Redis is its replica, and the master is gone: \(masterGone)", now)
         }
-        if isCopyPending, localFollowsPeer, peer.reading == .dead || peer.info?.keys == 0 && info.keys != 0 {
-            return keepOldData()
-        }
+        if isCopyPending && localFollowsPeer && peer.reading == .dead || isAboutToBeEmptied { return keepOldData() }
         if info.masterLink?.fullResync != nil { return wait("the local Redis receives a full copy from its master") }
         if configuration.policy.hasWitnesses, isWitnessReachable == nil { return wait("no witness has answered yet") }
         guard let survey = survey(hasWaited: now - since >= configuration.timing.waitForPeer) else {
@@ -116,7 +114,7 @@ extension Coordinator {
     /// not be followed by itself then.
     private mutating func keepOldData() {
         isCopyPending = false
-        wait("the master died before its data set was copied")
+        wait("its master died, or came back without data: the local Redis keeps its own")
         order(.park)
     }
 
@@ -149,6 +147,7 @@ extension Coordinator {
             return promote(.masterGone(masterGone), knownMaster: knownMaster(.restarted, now), now)
         }
         if !localFollowsPeer { return place(now) }
+        if isAboutToBeEmptied { return keepOldData() }
         preempt(now)
     }
 
@@ -254,10 +253,10 @@ extension Coordinator {
         output.append(.serve)
         (resignedAt, promotedAt, activeHeardAt, minReplicas, hasReplica) = (nil, nil, nil, nil, nil)
         let answer = OrderAnswer(
-            isDone: true, text: "\(configuration.node) serves now", loss: outcome?.loss ?? .none,
-            writeGap: outcome?.writeGap)
+            isDone: true, text: "\(configuration.node) serves now", loss: promotion?.loss ?? .none,
+            writeGap: promotion?.writeGap)
         enter(.serving(runID: local.last?.info.server?.runID), cause, why, now)
-        outcome = nil
+        (outcome, promotion) = (nil, nil)
         self.answer(answer)
     }
 

@@ -137,6 +137,8 @@ struct Coordinator: Sendable, Equatable {
     /// An exclusive operation that is under way, and what one that has ended left to be dealt with.
     var running: Running?
     var outcome: OperationOutcome?
+    /// The last promotion of the local server, until it serves.
+    var promotion: OperationOutcome?
     var lastOperation: OperationID = 0
     /// The last reading of the master while the local server was its replica with the link up.
     var masterSample: Observation?

@@ -65,7 +65,8 @@ struct ServerView: Sendable, Equatable {
     }
 
     static func == (left: ServerView, right: ServerView) -> Bool {
-        left.reading == right.reading && left.readAt == right.readAt && left.last == right.last && left.stillSince == right.stillSince
+        left.reading == right.reading && left.readAt == right.readAt && left.last == right.last
+            && left.stillSince == right.stillSince
             && left.given?.isMaster == right.given?.isMaster && left.given?.at == right.given?.at
     }
 }

@@ -148,16 +148,23 @@ extension World {
         hosts[host].redis.backlogStart = nil
         note(host, "redis: loads the copy \(text(snapshot)), throws \(text(old)) away")
         auditReplacement(host, old, by: snapshot, from: master)
-        after(random.time(.ms(1) ... .ms(30))) { world in
-            guard let link = world.hosts[host].redis.link, link.number == number, case .copying = link.state,
-                world.hosts[host].redis.process == .loading
-            else { return }
-            world.hosts[host].redis.process = .running
-            world.streamFromNow(host, world.hosts[master].redis)
-            if world.hosts[master].redis.process == .down || world.hosts[master].redis.runID != link.masterRunID {
-                world.loseLink(host)
-            }
+        let runID = hosts[host].redis.runID
+        after(random.time(.ms(1) ... .ms(30))) { $0.loaded(host, runID, number, from: master) }
+    }
+
+    /// The new data set is in memory.
+    private func loaded(_ host: Int, _ runID: String, _ number: Int, from master: Int) {
+        let server = hosts[host].redis
+        guard server.process == .loading, server.runID == runID else { return }
+        server.process = .running
+        guard let link = server.link, link.number == number, case .copying = link.state else {
+            server.backlogStart = server.position.offset + 1
+            server.frozenOffset = nil
+            if let link = server.link, link.state == .connecting { connect(host, link.number, after: .ms(10)) }
+            return
         }
+        streamFromNow(host, hosts[master].redis)
+        if hosts[master].redis.process == .down || hosts[master].redis.runID != link.masterRunID { loseLink(host) }
     }
 
     /// `r3:1200`.

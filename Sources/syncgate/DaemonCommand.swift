@@ -35,7 +35,7 @@ struct DaemonCommand: AsyncParsableCommand {
         } catch {
             await lines.finish(within: .seconds(1))
             Output.error("syncgate: \(error)")
-            throw ExitCode(2)
+            throw ExitCode(3)
         }
         await supervise(daemon, lines)
         let code = await daemon.finish()

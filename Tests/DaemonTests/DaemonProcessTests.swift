@@ -118,7 +118,7 @@ struct DaemonProcessTests {
             try await place.waitUntilServing()
             let second = try await place.daemon()
             await second.waitForExit()
-            #expect(second.exitCode == 2)
+            #expect(second.exitCode == 3)
             #expect(place.log.contains("syncgate: \(place.socket): another daemon listens there\n"))
             daemon.signal(SIGKILL)
             await daemon.waitForExit()
@@ -135,7 +135,7 @@ struct DaemonProcessTests {
         }
     }
 
-    @Test func `what is wrong at the start is said, with exit code 2`() async throws {
+    @Test func `what is wrong at the start is said, with its exit code`() async throws {
         try await withNetworkLab(leaves: 2) { lab in
             let place = try await Place(lab)
             try place.configure(more: "nonsense = 1")
@@ -148,7 +148,7 @@ struct DaemonProcessTests {
             try text.write(toFile: file, atomically: true, encoding: .utf8)
             let two = try await place.daemon()
             await two.waitForExit()
-            #expect(two.exitCode == 2)
+            #expect(two.exitCode == 3)
             #expect(place.log.contains("the heartbeat ended: cannot look up the interface eth7: ENODEV"))
             #expect(!FileManager.default.fileExists(atPath: place.socket))
         }

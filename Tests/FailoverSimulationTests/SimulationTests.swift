@@ -17,19 +17,19 @@ import Testing
 
     @Test func `all promises are kept under seeded faults`() async {
         var totals = Simulation.Totals()
-        for outcome in await run(1...150) {
+        for outcome in await run(1...40) {
             totals.add(outcome.totals)
             #expect(outcome.failure == nil, "seed \(outcome.seed): \(outcome.schedule)")
         }
-        #expect(totals.runs == 150)
+        #expect(totals.runs == 40)
         // Not vacuous: all of it has happened.
-        #expect(totals.writes > 50_000)
-        #expect(totals.failovers > 20)
-        #expect(totals.switchovers > 20)
-        #expect(totals.follows > 50)
-        #expect(totals.fullCopies > 50)
-        #expect(totals.partialCopies > 50)
-        #expect(totals.lossesReported > 20)
+        #expect(totals.writes > 15_000)
+        #expect(totals.failovers > 8)
+        #expect(totals.switchovers > 8)
+        #expect(totals.follows > 20)
+        #expect(totals.fullCopies > 20)
+        #expect(totals.partialCopies > 20)
+        #expect(totals.lossesReported > 10)
     }
 
     @Test func `a seed replays exactly`() {
@@ -42,32 +42,36 @@ import Testing
         #expect(Simulation.run(seed: 8, options).trace != first.trace)
     }
 
-    /// Each rule that is taken out breaks a promise: within so many seeds, one of these.
+    /// Each rule that is taken out breaks a promise, one of these, within a hundred seeds from the one that is given, which
+    /// is near the first that shows it.
     @Test(arguments: [
-        (Simulation.Mutation.withoutGate, [Simulation.Invariant.lostWrite]),
-        (.withoutFence, [.lostWrite]),
-        (.addressFirst, [.addressWithoutMaster]),
-        (.addressStays, [.twoAddresses, .addressWithoutMaster, .stuck]),
-        (.followBlindly, [.wiped, .lostWrite]),
-        (.ignoreRestart, [.wiped, .lostWrite, .addressWithoutMaster]),
-        (.silentLoss, [.lostWrite]),
-        (.heartbeatWaits, [.heartbeat]),
-        (.silentAddress, [.silence]),
-        (.blindToDeath, [.addressWithoutMaster, .wiped, .stuck]),
+        (Simulation.Mutation.withoutGate, UInt64(6), [Simulation.Invariant.lostWrite]),
+        (.withoutFence, 16, [.lostWrite]),
+        (.addressFirst, 2, [.addressWithoutMaster]),
+        (.addressStays, 2, [.twoAddresses, .addressWithoutMaster, .stuck]),
+        (.followBlindly, 48, [.wiped, .lostWrite]),
+        (.ignoreRestart, 16, [.wiped, .lostWrite, .addressWithoutMaster]),
+        (.silentLoss, 3, [.lostWrite]),
+        (.heartbeatWaits, 30, [.heartbeat]),
+        (.silentAddress, 1, [.silence]),
+        (.blindToDeath, 16, [.addressWithoutMaster, .wiped, .stuck]),
     ])
-    func `a rule that is taken out is missed`(mutation: Simulation.Mutation, invariants: [Simulation.Invariant]) {
+    func `a rule that is taken out is missed`(
+        mutation: Simulation.Mutation, seed: UInt64, invariants: [Simulation.Invariant]
+    ) {
         var options = Simulation.Options()
         options.mutation = mutation
-        let failure = (1...UInt64(120)).lazy.compactMap { Simulation.run(seed: $0, options).failure }.first
+        let failure = (seed..<seed + 100).lazy.compactMap { Simulation.run(seed: $0, options).failure }.first
         #expect(failure != nil)
         if let failure { #expect(invariants.contains(failure.invariant), "\(failure)") }
     }
 
-    @Test func `in a quiet week nothing happens`() {
+    /// `scripts/simulate` runs a week.
+    @Test func `in a quiet day nothing happens`() {
         // Advertisements every 40 s, and readings every minute, so that it is over in a moment.
-        let outcome = Simulation.runQuiet(seconds: 7 * 86_400, isSlow: true)
+        let outcome = Simulation.runQuiet(seconds: 86_400, isSlow: true)
         #expect(outcome.failure == nil)
-        #expect(outcome.totals.writes > 10_000)
+        #expect(outcome.totals.writes > 4_000)
     }
 
     @Test func `in quiet minutes at the default settings nothing happens`() {

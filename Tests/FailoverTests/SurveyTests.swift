@@ -48,7 +48,7 @@ struct SurveyTests {
             expected: "follow(nothing)"),
         Case(
             name: "empty beside data that is not master yet", local: with(master) { ($0.keys, $0.replid) = (0, "x") },
-            peer: parked, expected: "wait"),
+            peer: parked, expected: "yield"),
         Case(
             name: "data beside empty", local: master, peer: with(master) { ($0.keys, $0.replid) = (0, "x") },
             expected: "lead"),
@@ -69,7 +69,7 @@ struct SurveyTests {
         Case(
             name: "behind a master", local: with(parked) { $0.offset = 900 }, peer: master, expected: "follow(nothing)"),
         Case(
-            name: "behind a parked one", local: with(parked) { $0.offset = 900 }, peer: parked, expected: "wait"),
+            name: "behind a parked one", local: with(parked) { $0.offset = 900 }, peer: parked, expected: "yield"),
         Case(
             name: "ahead of a parked one", local: with(parked) { $0.offset = 1100 }, peer: parked, expected: "lead"),
         Case(
@@ -105,7 +105,7 @@ struct SurveyTests {
             memory: Memory(epoch: 3, wasMaster: true)),
         Case(
             name: "strangers by their ids, the peer was promoted later", local: with(master) { $0.replid = "new" },
-            peer: with(parked) { $0.replid = "x" }, expected: "wait", peerEpoch: 4,
+            peer: with(parked) { $0.replid = "x" }, expected: "yield", peerEpoch: 4,
             memory: Memory(epoch: 3, wasMaster: true)),
         Case(
             name: "before Redis 4: strangers", local: with(master) { $0.replid = nil },
@@ -132,6 +132,7 @@ struct SurveyTests {
             switch survey.verdict {
             case .inPlace: "in place"
             case .lead: "lead"
+            case .yield: "yield"
             case .follow(let discard, _): "follow(\(discard))"
             case .yield: "yield"
             case .wait: "wait"

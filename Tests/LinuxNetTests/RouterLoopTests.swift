@@ -48,6 +48,29 @@ struct RouterLoopTests {
         #expect(try refusal(nodes, Self.configuration("198.51.100.1/24")) == nil)
     }
 
+    @Test func `a loop that ends without having been stopped leaves no address behind`() throws {
+        let nodes = try TwoNodes()
+        // The owner is Active at once.
+        let configuration = Self.configuration("198.51.100.100/24", priority: 255)
+        let wasThere = Mutex(false)
+        try nodes.on(1) {
+            let inbox = try Inbox<RouterMessage<StandaloneRouter>>()
+            let loop = try RouterLoop([configuration], inbox: inbox) { _, addresses in
+                StandaloneRouter(configuration.parameters, virtualAddresses: addresses)
+            } notify: { _ in
+            }
+            inbox.post(
+                .look(router: 0) { router in
+                    let present = try? nodes.addresses(1).contains { $0.address == IPAddress("198.51.100.100") }
+                    wasThere.withLock { $0 = router.isActive && present == true }
+                })
+            inbox.post(.end)
+            try loop.run()
+        }
+        #expect(wasThere.withLock { $0 })
+        #expect(try !nodes.addresses(1).contains { $0.address == IPAddress("198.51.100.100") })
+    }
+
     @Test func `an interface that was away is noticed, even when it is back`() throws {
         let nodes = try TwoNodes()
         try nodes.on(1) {

@@ -22,7 +22,7 @@ struct LabError: Error, CustomStringConvertible {
 ///
 /// The namespaces have no names: they go when their last descriptor is closed, with everything in them, even when the
 /// tests are killed. The pool's threads never enter one; each visit is a thread of its own.
-final class TwoNodes {
+final class TwoNodes: Sendable {
     private let namespaces: [Int32]
 
     /// nil where this machine has the rights and the tools; else what is missing.

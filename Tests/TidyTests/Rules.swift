@@ -18,10 +18,11 @@ let importable: [String: Set<String>] = [
     "Operations": ["RedisClient", "Replication", "Glibc"],
     "Daemon": [
         "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "NIOCore", "NIOPosix", "Logging",
-        "Subprocess", "TOMLKit", "Glibc", "FoundationEssentials",
+        "TOMLKit", "Glibc", "FoundationEssentials",
     ],
     "syncgate": [
-        "Daemon", "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "ArgumentParser", "FoundationEssentials",
+        "Daemon", "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "ArgumentParser",
+        "FoundationEssentials",
         "Glibc", "Dispatch",
     ],
 ]
