@@ -109,6 +109,25 @@ struct FourCasesTests {
         }
     }
 
+    /// Without config/redis-syncgate.conf the server comes back as a master, and its replica would copy it: within 0.4 s the
+    /// data are gone, unless the replica is promoted before.
+    @Test(.timeLimit(.minutes(1)), arguments: [0, 30])
+    func `case 3: Redis back empty at once, without the boot fence`(_ milliseconds: Int) async throws {
+        var settings = PairLab.Settings()
+        settings.redis.hasBootFence = false
+        try await withPairLab(settings) { pair in
+            try await pair.start()
+            // It takes writes until its daemon has made it follow; nobody reaches it by then.
+            let limits = Limits(lost: 200, twoMasters: .seconds(2))
+            try await pair.observe("back empty, no boot fence", endingAt: pair[2], within: limits) {
+                await pair[1].redis.kill()
+                try await Task.sleep(for: .milliseconds(milliseconds))
+                try await pair[1].redis.start(empty: true, isReady: false)
+            }
+            try await pair.waitUntilServing(pair[2])
+        }
+    }
+
     @Test(.timeLimit(.minutes(1)))
     func `case 4: an hour in a nutshell: nothing happens`() async throws {
         try await withPairLab { pair in
