@@ -134,7 +134,6 @@ struct SurveyTests {
             case .lead: "lead"
             case .yield: "yield"
             case .follow(let discard, _): "follow(\(discard))"
-            case .yield: "yield"
             case .wait: "wait"
             case .unrelated: "unrelated"
             }
