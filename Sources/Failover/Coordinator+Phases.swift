@@ -19,6 +19,8 @@ extension Coordinator {
         case .serving(let runID): lookServing(runID, now)
         case .handingOver(let handingOver): lookHandingOver(handingOver, now)
         case .fault(_, let retryAt):
+            // It began before the fault, and its loss belongs into the history all the same.
+            if outcome?.loss.isPossible == true { record(from: state, "ended", "an operation ended meanwhile", now) }
             outcome = nil
             guard retryAt.map({ now >= $0 }) ?? true, running == nil else { return }
             enter(.starting(since: now, inPlaceSince: nil), "recovered", "looking at both servers again", now)
