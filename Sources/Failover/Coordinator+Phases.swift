@@ -19,6 +19,8 @@ extension Coordinator {
         case .serving(let runID): lookServing(runID, now)
         case .handingOver(let handingOver): lookHandingOver(handingOver, now)
         case .fault(let fault, let retryAt):
+            // It began before the fault, and its loss belongs into the history all the same.
+            if outcome?.loss.isPossible == true { record(from: state, "ended", "an operation ended meanwhile", now) }
             outcome = nil
             noteDecision()
             guard retryAt.map({ now >= $0 }) ?? true || decision != nil, running == nil else { return }
