@@ -24,6 +24,9 @@ extension Coordinator {
         case .progress(let id, .promoted): promoted(id)
         case .ended(let id, let outcome): ended(id, outcome, now)
         case .ordered(let order, let number): ordered(order, number, now)
+        case .woken:
+            leave()
+            enter(.starting(since: now, inPlaceSince: nil), "woken", "it stood still until its addresses expired", now)
         case .deadlineReached:
             if let asked, now >= asked.deadline {
                 answer(OrderAnswer(isDone: false, text: "it is not over yet: see 'syncgate status'"))
@@ -50,7 +53,8 @@ extension Coordinator {
     }
 
     private mutating func take(local reading: RedisReading, _ now: Instant) {
-        _ = local.take(reading, now)
+        // What another process had for a master says nothing of this one.
+        if local.take(reading, now) != nil { (masterGone, masterSample) = (nil, nil) }
         adoptEpoch()
         guard let info = local.info, !info.isLoading, !local.isOutdated else { return }
         if info.masterLink?.isUp == true, info.masterLink?.fullResync == nil { isCopyPending = false }
@@ -89,7 +93,9 @@ extension Coordinator {
             let link = local.info?.masterLink, link.isUp, link.fullResync == nil
         else { return }
         let isSame = masterSample.map { $0.info.server?.runID == observation.info.server?.runID } ?? true
-        if isSame { (masterSample, masterGone) = (observation, nil) }
+        // Restarted while the local server could not be asked, and copied since: it has a new master.
+        let isCopied = local.info?.identity.map { $0.id == observation.info.identity?.id } ?? false
+        if isSame || isCopied { (masterSample, masterGone) = (observation, nil) }
     }
 
     /// The standby is master by now: the addresses can go, before the clients are told by Redis.

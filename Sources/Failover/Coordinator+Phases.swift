@@ -119,7 +119,7 @@ extension Coordinator {
 
     /// Master, without the addresses: about to get them, or left over from before.
     private mutating func lookStandbyMaster(_ now: Instant) {
-        guard local.isFresh(configuration.timing.downAfter, now) else { return }
+        guard isLocalFresh(now) else { return }
         if let resignedAt, now - resignedAt < Self.takeOverPatience {
             self.resignedAt = nil
             if promotedAt != nil || !isOutdone { return output.append(.takeOver) }
@@ -160,10 +160,14 @@ extension Coordinator {
         return true
     }
 
+    /// Whether the latest reading of the local Redis is young enough to serve by it, or to take over: another node that was
+    /// elected during a longer sleep has had time to make it a replica.
+    private func isLocalFresh(_ now: Instant) -> Bool { local.isFresh(configuration.timing.downAfter / 2, now) }
+
     private mutating func elected(_ now: Instant) {
         guard local.info != nil, !local.isOutdated || local.isMaster == true else { return }
         // What a frozen process remembers of its Redis says nothing: the next reading is due at once.
-        guard local.isFresh(configuration.timing.downAfter, now) else { return }
+        guard isLocalFresh(now) else { return }
         // Just promoted, or handed over to: what was read of the peer before that says nothing.
         let isDecided = if case .handedOver = vrrpCause { true } else { promotedAt != nil }
         if local.isMaster == true, isDecided { return serve(vrrpCause.code, "\(vrrpCause)", now) }

@@ -120,6 +120,8 @@ struct Coordinator: Sendable, Equatable {
         case progress(OperationID, OperationProgress)
         case ended(OperationID, OperationOutcome)
         case ordered(OperatorOrder, number: Int)
+        /// The process goes on after a sleep; see `hasSlept`.
+        case woken
         case deadlineReached
     }
 
@@ -197,6 +199,13 @@ struct Coordinator: Sendable, Equatable {
         show()
         lookedAt = now
         return output
+    }
+
+    /// Whether the process stood still for longer than its addresses live without it, while it served: they are gone, somebody
+    /// else may have them, and nothing that it knows of its Redis is true any more. Awake, it looks with each advertisement.
+    func hasSlept(_ now: Instant) -> Bool {
+        guard case .serving = phase, let lookedAt else { return false }
+        return now - lookedAt >= configuration.upkeep.lifetime
     }
 
     /// When to look again although nothing happens; nil for never. What is over and waits for something else is left out.

@@ -108,6 +108,7 @@ public struct Node: Sendable, Equatable {
     /// Takes an event and returns what to do.
     public mutating func handle(_ event: Event, now: Instant) -> [Action] {
         var output: [Action] = []
+        if coordinator.hasSlept(now) { coordinate(.woken, &output, now) }
         switch event {
         case .start:
             // Addresses that a killed daemon left.

@@ -11,13 +11,13 @@ struct ServerView: Sendable, Equatable {
     /// A role that an operation of ours gave it, and when; readings that are older do not count.
     private var given: (isMaster: Bool, at: Instant)?
 
-    /// When the latest came in: a process that was frozen wakes up with old ones.
+    /// When the latest was taken: a process that was frozen wakes up with old ones.
     private(set) var readAt: Instant?
 
     /// Takes a reading. Returns the `run_id` before, where another process answers now.
     mutating func take(_ new: RedisReading, _ now: Instant) -> String? {
         reading = new
-        readAt = now
+        readAt = new.observation?.at ?? now
         guard case .observed(let observation) = new else { return nil }
         if last?.info.dataOffset != observation.info.dataOffset || stillSince == nil { stillSince = observation.at }
         if let given, observation.at >= given.at { self.given = nil }

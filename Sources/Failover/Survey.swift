@@ -72,18 +72,20 @@ public struct Survey: Sendable, Equatable {
     /// Decides.
     public var verdict: Verdict {
         guard let peer else { return withoutPeer }
-        if peer.isLoading, !localFollowsPeer { return .wait("the peer's Redis is loading its data set") }
+        // A replica with its link down copies whatever its master has loaded: that is to be seen first.
+        if peer.isLoading, !localFollowsPeer || local.masterLink?.isUp != true {
+            return .wait("the peer's Redis is loading its data set")
+        }
         if localFollowsPeer, peer.masterLink == nil { return .inPlace("the local Redis follows the peer's") }
-        if peerFollowsLocal, local.masterLink == nil { return .inPlace("the peer's Redis follows the local one") }
+        if peerFollowsLocal, local.masterLink == nil, !isAboutToEmpty(peer) {
+            return .inPlace("the peer's Redis follows the local one")
+        }
         if local.keys == 0 || peer.keys == 0 { return withoutKeys(peer) }
         guard let own = local.history, let theirs = peer.history else { return byMemory(peer) }
-        if isPromotedFrom(peer, local) { return .lead("the local server was promoted from the peer's history") }
         switch own.relation(to: theirs) {
         case .same: return alike(peer, "both data sets are the same")
         case .behind(let bytes):
             return follow(peer, .nothing, "the peer's data set holds the local one, and \(bytes) bytes more")
-        case .ahead(let bytes) where isPromotedFrom(local, peer):
-            return follow(peer, .surplus, "the peer was promoted without the last \(bytes) bytes of the local data set")
         case .ahead(let bytes):
             if peerServes, peer.masterLink == nil {
                 return follow(peer, .surplus, "the peer serves without the last \(bytes) bytes of the local data set")
@@ -126,7 +128,16 @@ public struct Survey: Sendable, Equatable {
         peer.masterLink == nil ? .follow(discard, why) : .yield("\(why); waiting for it to become master")
     }
 
-    /// Whether `younger` went on from the history that `elder` is still in.
+    /// The local server came back without data, and its replica still has some: it must not copy that. Its link is down, or
+    /// still brings what the process before had sent, of another history.
+    private func isAboutToEmpty(_ peer: ReplicationInfo) -> Bool {
+        guard local.keys == 0, (peer.keys ?? 0) > 0 else { return false }
+        return peer.masterLink?.isUp != true || peer.identity?.id != local.identity?.id
+    }
+
+    /// Whether `younger` went on from the history that `elder` is still in. Of two that both have writes of their own that
+    /// tells who was promoted last. Without any it tells nothing: a server that is restarted from an old snapshot draws a new
+    /// id as well, and looks as if it had been promoted there.
     private func isPromotedFrom(_ elder: ReplicationInfo, _ younger: ReplicationInfo) -> Bool {
         guard let old = elder.identity, let new = younger.identity else { return false }
         return old.id != new.id && new.previous?.id == old.id
@@ -134,6 +145,7 @@ public struct Survey: Sendable, Equatable {
 
     private func diverged(_ peer: ReplicationInfo, _ own: Int64, _ others: Int64) -> Verdict {
         let bytes = "\(own) bytes here and \(others) at the peer have no counterpart"
+        if isPromotedFrom(peer, local) { return .lead("the local server was promoted last; \(bytes)") }
         if isPromotedFrom(local, peer) { return follow(peer, .surplus, "the peer was promoted last; \(bytes)") }
         if peerServes { return follow(peer, .surplus, "the peer serves; \(bytes)") }
         return own >= others

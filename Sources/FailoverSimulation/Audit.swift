@@ -50,11 +50,13 @@ extension World {
         if loss.isPossible { timeline.settle(on: position) }
     }
 
-    /// A server without a key never becomes master of one that has some.
+    /// A server without a key never becomes master of one that has some. Where a lossy network lets both be elected and both
+    /// look before either is master, no look can see what the other one acknowledges while the order is under way.
     private func auditEmptiness(_ server: Int) {
         let other = hosts[1 - server].redis
         guard timeline.keys(at: hosts[server].redis.position) == 0, timeline.keys(at: other.position) > 0,
-            other.process == .running, !other.isHung, isOpenBothWays(server, 1 - server)
+            other.process == .running, !other.isHung, isOpenBothWays(server, 1 - server),
+            !other.isMaster || now - other.roleChangedAt > .ms(100)
         else { return }
         fail(.wiped, "node\(server + 1)'s empty Redis was made master beside node\(2 - server)'s, which has data")
     }
@@ -165,12 +167,13 @@ extension World {
         auditServing(host)
     }
 
-    /// Whoever serves holds all that is owed, unless the rest is out of sight.
+    /// Whoever serves holds all that is owed, unless the rest is out of sight. Paused, a daemon moves nothing: the operator
+    /// has taken on what a restarted Redis beside the address does.
     func auditServing(_ host: Int) {
         let server = hosts[host].redis
         guard hosts[host].hasAddress(at: now), server.process == .running, server.isMaster,
             timeline.isOwed(server.position.branch), hosts[host].daemon.isWorking,
-            now - hosts[host].daemon.lastDisturbance > .s(1)
+            now - hosts[host].daemon.lastDisturbance > .s(1), hosts[host].daemon.state != .paused
         else { return }
         let missing = timeline.missing(from: server.position)
         guard missing.writes > 0 else { return }

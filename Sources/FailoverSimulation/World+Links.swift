@@ -22,6 +22,7 @@ extension World {
         let server = hosts[host].redis
         let old = server.position
         hosts[host].redis.role = .master
+        hosts[host].redis.roleChangedAt = now
         hosts[host].redis.previous = old
         hosts[host].redis.position = timeline.fork(old, base: old.offset, sharesOffsets: true)
         if server.backlogStart == nil { hosts[host].redis.frozenOffset = old.offset }

@@ -40,15 +40,22 @@ extension Demotion {
         case (.follow, .swapRoles):
             let link = peer.masterLink
             return .refuse(.peerIsReplica(host: link?.host ?? "", port: link?.port ?? 0))
-        case (.follow(.surplus), .refuse(.peerOlder(let bytes))), (.follow(.kin), .refuse(.peerOlder(let bytes))):
-            return .follow(discarding: .bytes(bytes))
-        case (.follow(.surplus), .refuse(.wouldDiscard(.bytes(let bytes)))):
-            return .follow(discarding: .bytes(bytes))
+        case (.follow, .follow(discarding: .nothing)) where isUncounted(local):
+            return .follow(discarding: .dataSet(keys: local.keys))
+        case (.follow(.surplus), .refuse(.peerOlder(let bytes))), (.follow(.kin), .refuse(.peerOlder(let bytes))),
+            (.follow(.surplus), .refuse(.wouldDiscard(.bytes(let bytes)))):
+            return .follow(discarding: isUncounted(local) ? .dataSet(keys: local.keys) : .bytes(bytes))
         case (.follow(.kin), .refuse(.wouldDiscard(let discarded))):
-            return .follow(discarding: discarded)
+            return .follow(discarding: isUncounted(local) ? .dataSet(keys: local.keys) : discarded)
         default:
             return decision
         }
+    }
+
+    /// A master without a backlog does not count what is written to it: its offset stands still, and what it holds beyond the
+    /// peer cannot be known. That is how a master comes back that was restarted.
+    private static func isUncounted(_ local: ReplicationInfo) -> Bool {
+        local.masterLink == nil && !local.backlog.isActive && local.keys != 0
     }
 }
 

@@ -16,6 +16,7 @@ struct ServerText {
     var isSyncing = false
     var keys: Int64 = 10
     var replicas = 0
+    var hasBacklog = true
 
     static func id(_ name: String) -> String { name + String(repeating: "0", count: 40 - name.count) }
 
@@ -46,7 +47,7 @@ struct ServerText {
             ]
         }
         lines += [
-            "master_repl_offset:\(offset)", "repl_backlog_active:1", "repl_backlog_size:1048576",
+            "master_repl_offset:\(offset)", "repl_backlog_active:\(hasBacklog ? 1 : 0)", "repl_backlog_size:1048576",
             "repl_backlog_first_byte_offset:1", "repl_backlog_histlen:\(offset)",
         ]
         if keys > 0 { lines.append("db0:keys=\(keys),expires=0,avg_ttl=0") }

@@ -73,17 +73,41 @@ struct SurveyTests {
         Case(
             name: "ahead of a parked one", local: with(parked) { $0.offset = 1100 }, peer: parked, expected: "lead"),
         Case(
-            name: "ahead of who was promoted from it", local: with(master) { $0.offset = 1100 },
+            name: "ahead of who was promoted from it and serves", local: with(master) { $0.offset = 1100 },
             peer: with(master) { ($0.replid, $0.previous, $0.offset) = ("h2", ("h1", 1000), 1000) },
-            expected: "follow(surplus)"),
+            expected: "follow(surplus)", peerServes: true),
+        Case(
+            name: "ahead of who was promoted from it, or restarted from an old snapshot",
+            local: with(master) { $0.offset = 1100 },
+            peer: with(master) { ($0.replid, $0.previous, $0.offset) = ("h2", ("h1", 1000), 1000) },
+            expected: "lead"),
         Case(
             name: "diverged from who was promoted from it", local: with(master) { $0.offset = 1100 },
             peer: with(master) { ($0.replid, $0.previous, $0.offset) = ("h2", ("h1", 1000), 1200) },
             expected: "follow(surplus)"),
         Case(
-            name: "promoted from it, and it went on",
+            name: "promoted from it or restarted from an old snapshot, and it went on",
             local: with(master) { ($0.replid, $0.previous, $0.offset) = ("h2", ("h1", 1000), 1000) },
+            peer: with(master) { $0.offset = 1200 }, expected: "follow(nothing)"),
+        Case(
+            name: "promoted from it, and both went on",
+            local: with(master) { ($0.replid, $0.previous, $0.offset) = ("h2", ("h1", 1000), 1100) },
             peer: with(master) { $0.offset = 1200 }, expected: "lead"),
+        Case(
+            name: "an empty master whose replica has data and no link",
+            local: with(master) { ($0.keys, $0.replid) = (0, "x") },
+            peer: with(master) { $0.follows = ("198.51.100.1", 6379, false) }, expected: "yield", peerFollows: true),
+        Case(
+            name: "an empty master whose replica still reads what the process before had sent",
+            local: with(master) { ($0.keys, $0.replid) = (0, "x") },
+            peer: with(master) { $0.follows = ("198.51.100.1", 6379, true) }, expected: "yield", peerFollows: true),
+        Case(
+            name: "a master that was just emptied, and its replica", local: with(master) { $0.keys = 0 },
+            peer: with(master) { $0.follows = ("198.51.100.1", 6379, true) }, expected: "in place", peerFollows: true),
+        Case(
+            name: "replica without a link of a master that is loading",
+            local: with(master) { $0.follows = ("198.51.100.2", 6379, false) },
+            peer: with(master) { $0.isLoading = true }, expected: "wait", localFollows: true),
         Case(
             name: "both promoted, more here",
             local: with(master) { ($0.replid, $0.previous, $0.offset) = ("h2", ("h1", 1000), 1300) },

@@ -1,0 +1,79 @@
+import Failover
+import Replication
+import Testing
+import VRRP
+
+@Suite("Restarts and sleeps: what was known is not true any more")
+struct RestartTests {
+    private let nodes = NodeTests()
+
+    @Test("a process that stood still until its addresses expired does not put them back")
+    func woken() throws {
+        var story = try nodes.serving()
+        let new = story.happens(.network(.removed(NodeStory.vip)), after: .seconds(4))
+        #expect(!new.words.contains("add"))
+        #expect(!story.hasVIP)
+        #expect(story.state != .serving)
+    }
+
+    @Test("a resignation that was heard in a short sleep: the own Redis is asked before the addresses come")
+    func oldReading() throws {
+        var story = try nodes.standby()
+        story.now += .milliseconds(700)
+        let resignation = Advertisement(
+            version: .v3, virtualRouterID: story.node.configuration.router.virtualRouterID, priority: .resigning,
+            interval: .milliseconds(100), addresses: [NodeStory.vip.address])
+        story.happens(.network(.packet(.success(resignation), from: NodeStory.otherAddress)))
+        story.passes(.milliseconds(100))
+        #expect(!story.hasVIP)
+        #expect(story.lastOrder == nil)
+    }
+
+    @Test("a master that was restarted while the own Redis hung is the master again once it has been copied")
+    func copiedSince() throws {
+        var story = try nodes.standby()
+        story.happens(.local(.silent(since: story.now)))
+        let again = ServerText(runID: "d", replid: "h2", replicas: 1)
+        try story.reads(peer: again)
+        var copy = NodeTests.replica
+        copy.replid = "h2"
+        try story.reads(local: copy)
+        try story.reads(peer: again)
+        story.happens(.peer(.dead))
+        guard case .promote(let order) = story.lastOrder?.order else {
+            Issue.record("not promoted: \(story.actions.words)")
+            return
+        }
+        #expect(order.knownMaster?.lastSample?.info.identity?.id == ServerText.id("h2"))
+    }
+
+    @Test("an own Redis that was restarted has no master that is gone")
+    func ownRestart() throws {
+        var story = try nodes.standby()
+        story.happens(.local(.dead))
+        story.happens(.peer(.dead))
+        try story.reads(local: ServerText(runID: "e", follows: ("127.0.0.1", 1, false), keys: 0))
+        story.passes(.seconds(1))
+        try story.reads(
+            local: ServerText(runID: "e", follows: ("127.0.0.1", 1, false), keys: 0), peer: NodeTests.peerMaster)
+        #expect(story.lastOrder?.order == .follow(accepting: .nothing))
+    }
+
+    @Test("what a master without a backlog holds beyond the peer is not known")
+    func uncounted() throws {
+        var own = ServerText(hasBacklog: false)
+        let peer = try ServerText(runID: "c", offset: 2000).info()
+        for accepted in [Demotion.Accepted.nothing, .surplus, .kin] {
+            let purpose = Demotion.Purpose.follow(accepting: accepted)
+            for hasBacklog in [false, true] {
+                own.hasBacklog = hasBacklog
+                let local = try own.info()
+                let decision = Demotion.decide(
+                    local: local, peer: peer, peerFollowsLocal: false, localFollowsPeer: false)
+                #expect(
+                    Demotion.settle(decision, for: purpose, local: local, peer: peer)
+                        == .follow(discarding: hasBacklog ? .nothing : .dataSet(keys: 10)))
+            }
+        }
+    }
+}
