@@ -118,7 +118,8 @@ extension VirtualRouterConfiguration {
     var standalone: StandaloneConfiguration {
         StandaloneConfiguration(
             interface: interface, source: source, parameters: node.router, virtualAddresses: node.virtualAddresses,
-            peers: node.unicastPeers, minimumHopLimit: minimumHopLimit, upkeep: node.upkeep)
+            peers: node.unicastPeers, minimumHopLimit: minimumHopLimit, upkeep: node.upkeep,
+            resetsAfterRemoval: true)
     }
 }
 

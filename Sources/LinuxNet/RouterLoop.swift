@@ -21,6 +21,7 @@ public final class RouterLoop<Core: RouterCore> {
 
     private let loop: EventLoop
     private let network: Network
+    private let resets: ResetResponders
     private let inbox: Inbox<RouterMessage<Core>>
     private let notify: @Sendable (StandaloneNotice) -> Void
     /// Called on the loop's thread, in the order of the core's actions, with those that are not for the loop.
@@ -43,6 +44,7 @@ public final class RouterLoop<Core: RouterCore> {
     ) throws(SystemCallError) {
         loop = try EventLoop()
         network = try Network()
+        resets = ResetResponders(loop) { notify(.trouble($0, interface: $1)) }
         self.inbox = inbox
         self.perform = perform
         self.notify = notify
@@ -89,14 +91,17 @@ public final class RouterLoop<Core: RouterCore> {
         for index in routers.indices { handle(Core.start, index) }
         schedule()
         onStart()
-        defer { withdraw() }
+        defer {
+            resets.end()
+            withdraw()
+        }
         try loop.run()
     }
 
     /// Nobody renews the addresses any more, or gives them to the other router.
     private func withdraw() {
         for index in routers.indices {
-            for address in routers[index].held { _ = execute(.remove([address]), index) }
+            for address in routers[index].held { _ = remove([address], index) }
         }
     }
 
@@ -277,15 +282,17 @@ public final class RouterLoop<Core: RouterCore> {
                 outcome(.add(address)) { () throws(SystemCallError) in
                     try network.add(address, to: address.interface ?? configuration.interface, lifetime: lifetime)
                     routers[index].held.insert(address)
+                    resets.end(address)
                 }
             }
         case .remove(let addresses):
-            return addresses.map { address in
-                outcome(.remove(address)) { () throws(SystemCallError) in
-                    try network.remove(address, from: address.interface ?? configuration.interface)
-                    routers[index].held.remove(address)
-                }
-            }
+            guard configuration.resetsAfterRemoval else { return remove(addresses, index) }
+            let leaving = addresses.filter(routers[index].held.contains)
+            let opened = resets.open(for: leaving, interface: configuration.interface, network)
+            let outcomes = remove(addresses, index)
+            // For one that is still there, the kernel answers.
+            if routers[index].held.isDisjoint(with: leaving) { resets.start(opened) }
+            return outcomes
         case .announce(let addresses):
             return [
                 outcome(.announce) { () throws(SystemCallError) in
@@ -298,6 +305,15 @@ public final class RouterLoop<Core: RouterCore> {
             let id = configuration.parameters.virtualRouterID
             notify(.report(report, id, interface: configuration.interface))
             return []
+        }
+    }
+
+    private func remove(_ addresses: [VirtualAddress], _ index: Int) -> [StandaloneRouter.Event] {
+        addresses.map { address in
+            outcome(.remove(address)) { () throws(SystemCallError) in
+                try network.remove(address, from: address.interface ?? routers[index].configuration.interface)
+                routers[index].held.remove(address)
+            }
         }
     }
 

@@ -16,12 +16,15 @@ public struct StandaloneConfiguration: Sendable {
     public var minimumHopLimit: UInt8
     /// How the addresses are kept and announced.
     public var upkeep: AddressUpkeep.Settings
+    /// Whether TCP segments to an IPv4 address are answered with resets for a second after its removal: for who resets
+    /// connections before. Where connections live on at the other node, they must not be answered.
+    public var resetsAfterRemoval: Bool
 
     /// Makes one.
     public init(
         interface: String, source: IPAddress? = nil, parameters: VirtualRouterParameters,
         virtualAddresses: [VirtualAddress], peers: [IPAddress] = [], minimumHopLimit: UInt8 = 255,
-        upkeep: AddressUpkeep.Settings = .init()
+        upkeep: AddressUpkeep.Settings = .init(), resetsAfterRemoval: Bool = false
     ) {
         self.interface = interface
         self.source = source
@@ -30,6 +33,7 @@ public struct StandaloneConfiguration: Sendable {
         self.peers = peers
         self.minimumHopLimit = minimumHopLimit
         self.upkeep = upkeep
+        self.resetsAfterRemoval = resetsAfterRemoval
     }
 }
 

@@ -17,6 +17,8 @@ public struct SystemCallError: Error, Sendable, Hashable {
         case openAnnouncementSocket(interface: String)
         /// Open the socket that hears all VRRP of an interface.
         case openListener(interface: String)
+        /// Open the sockets that answer segments to removed addresses.
+        case openResetResponder(interface: String)
         /// Open a netlink socket.
         case openNetlink
         /// Make the epoll, the timer or the eventfd that the event loop is made of.
@@ -101,7 +103,7 @@ extension SystemCallError: CustomStringConvertible {
 
     private var permissionAdvice: String? {
         switch attempt {
-        case .openVRRPSocket, .openAnnouncementSocket, .openListener, .setOption, .joinGroup:
+        case .openVRRPSocket, .openAnnouncementSocket, .openListener, .openResetResponder, .setOption, .joinGroup:
             "run as root or with CAP_NET_RAW"
         case .sendAdvertisement, .announce: "a packet filter refuses it (see `nft list ruleset`)"
         case .addAddress(let address, _) where address.address.family == .ipv6 && code == .accessDenied:
@@ -133,6 +135,7 @@ extension SystemCallError.Attempt: CustomStringConvertible {
             "open a raw socket for VRRP over \(family == .ipv4 ? "IPv4" : "IPv6") on \(interface)"
         case .openAnnouncementSocket(let interface): "open a packet socket on \(interface)"
         case .openListener(let interface): "listen on \(interface)"
+        case .openResetResponder(let interface): "answer segments to removed addresses on \(interface)"
         case .openNetlink: "open a netlink socket"
         case .openEventLoop: "set up an event loop"
         case .setOption(let name, let interface): "set \(name) on a socket of \(interface)"
