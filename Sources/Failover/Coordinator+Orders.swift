@@ -59,7 +59,16 @@ extension Coordinator {
 
     func knownMaster(_ contact: SyncGate.Contact, _ now: Instant) -> SyncGate.KnownMaster {
         SyncGate.KnownMaster(
-            contact: peer.reading == .dead ? .dead : contact, lastSample: masterSample, stillSince: local.stillSince)
+            contact: peer.reading == .dead ? .dead : contact, lastSample: presentSample, stillSince: local.stillSince)
+    }
+
+    /// The last reading of the master, but for one that the local data set has left behind: it went on, under another id, while
+    /// this daemon stood still. One of a strange history is kept: the local data set may have been replaced.
+    private var presentSample: Observation? {
+        guard let own = local.last?.info.history, let theirs = masterSample?.info.history,
+            own.identity.id != theirs.identity.id, own.relation(to: theirs) != .unrelated
+        else { return masterSample }
+        return nil
     }
 
     /// A living master answers within this time. A dead one has been silent for longer when the election is decided: at the

@@ -321,30 +321,6 @@ struct NodeTests {
         #expect(try story.reads(peer: Self.peerReplica).words.contains("write fence 1"))
     }
 
-    @Test(
-        "unrelated data sets: nothing until the operator has promoted one; then that one leads, without a word before")
-    func decides() throws {
-        var story = NodeStory()
-        story.link()
-        story.happens(.start)
-        let parked = ServerText(runID: "b", follows: ("127.0.0.1", 1, false))
-        let stranger = ServerText(runID: "c", replid: "x", follows: ("127.0.0.1", 1, false))
-        try story.reads(local: parked, peer: stranger)
-        try story.reads(local: parked, peer: stranger)
-        #expect(story.state == .fault)
-        story.actions = []
-        for _ in 0..<50 {
-            story.passes(.milliseconds(100))
-            try story.reads(local: parked, peer: stranger)
-        }
-        #expect(story.actions.words == [])
-        var other = story
-        try story.reads(local: ServerText(runID: "b", replid: "new"))
-        #expect(story.state == .standby)
-        try other.reads(peer: ServerText(runID: "c", replid: "y"))
-        #expect(other.actions.words.contains("follow(kin)"))
-    }
-
     @Test("a resignation by somebody who may have promoted our Redis: it is asked at once")
     func refreshes() throws {
         var story = try standby()

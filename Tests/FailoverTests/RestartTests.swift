@@ -7,6 +7,30 @@ import VRRP
 struct RestartTests {
     private let nodes = NodeTests()
 
+    @Test(
+        "unrelated data sets: nothing until the operator has promoted one; then that one leads, without a word before")
+    func decides() throws {
+        var story = NodeStory()
+        story.link()
+        story.happens(.start)
+        let parked = ServerText(runID: "b", follows: ("127.0.0.1", 1, false))
+        let stranger = ServerText(runID: "c", replid: "x", follows: ("127.0.0.1", 1, false))
+        try story.reads(local: parked, peer: stranger)
+        try story.reads(local: parked, peer: stranger)
+        #expect(story.state == .fault)
+        story.actions = []
+        for _ in 0..<50 {
+            story.passes(.milliseconds(100))
+            try story.reads(local: parked, peer: stranger)
+        }
+        #expect(story.actions.words == [])
+        var other = story
+        try story.reads(local: ServerText(runID: "b", replid: "new"))
+        #expect(story.state == .standby)
+        try other.reads(peer: ServerText(runID: "c", replid: "y"))
+        #expect(other.actions.words.contains("follow(kin)"))
+    }
+
     @Test("a process that stood still until its addresses expired does not put them back")
     func woken() throws {
         var story = try nodes.serving()
