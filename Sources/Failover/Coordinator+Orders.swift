@@ -65,10 +65,12 @@ extension Coordinator {
     /// The last reading of the master, but for one that the local data set has left behind: it went on, under another id, while
     /// this daemon stood still. One of a strange history is kept: the local data set may have been replaced.
     private var presentSample: Observation? {
-        guard let own = local.last?.info.history, let theirs = masterSample?.info.history,
-            own.identity.id != theirs.identity.id, own.relation(to: theirs) != .unrelated
+        guard let info = local.last?.info, let own = info.identity?.id, let theirs = masterSample?.info.identity?.id,
+            own != theirs, info.keys != 0
         else { return masterSample }
-        return nil
+        let ids = memory.lineage.map(\.id)
+        guard let present = ids.lastIndex(of: own), let former = ids.lastIndex(of: theirs) else { return masterSample }
+        return former < present ? nil : masterSample
     }
 
     /// A living master answers within this time. A dead one has been silent for longer when the election is decided: at the
