@@ -54,7 +54,7 @@ final class HeartbeatLoop: Sendable {
                     case .resetConnections(let addresses): clients.reset(addresses, index)
                     case .finished:
                         running -= 1
-                        if running == 0 { inbox.post(.end) }
+                        if running == 0 { inbox.post(.finish) }
                     default: routers[index].perform(action)
                     }
                 } notify: { notice in

@@ -9,7 +9,7 @@ import Replication
 struct RedisWatch: Equatable {
     /// How often, and how patient.
     struct Settings: Equatable {
-        /// Between two questions, and between two complaints.
+        /// Between two questions to a server whose offset moves, and between two complaints.
         var sampleInterval: Duration
         /// A connection on which nothing was answered for twice this long is given up.
         var downAfter: Duration
@@ -60,9 +60,11 @@ struct RedisWatch: Equatable {
         case asked(Question, at: Instant)
     }
 
+    /// A server in which nothing happens is asked this often: the end of its process is seen without.
+    private static let calmInterval: Duration = .milliseconds(250)
     /// Every section is read this often.
     private static let fullInterval: Duration = .seconds(1)
-    /// The presence channels are read with the first question after this long: with every second one, by default.
+    /// The presence channels are read with the first question after this long.
     private static let channelsInterval: Duration = .milliseconds(150)
     /// A server that let us in before, and now wants another password, is being fenced: that passes.
     private static let fencePatience: Duration = .seconds(6)
@@ -196,6 +198,7 @@ struct RedisWatch: Equatable {
         _ info: ReplicationInfo, _ at: Instant, _ question: Question,
         channels: Result<RedisReply, RedisError>?, _ now: Instant
     ) -> [Action] {
+        let wasSilent = toldAt != nil
         (unansweredSince, toldAt, lockedOutSince, wasLetIn) = (nil, nil, nil, true)
         (hasAnswered, retryPause) = (true, Self.firstRetry)
         var actions: [Action] = []
@@ -204,10 +207,11 @@ struct RedisWatch: Equatable {
             actions.append(Self.read(channels))
         }
         let isNews = !question.isFull && last.map { Self.differ($0, info) } ?? true
+        let isCalm = !wasSilent && last.map { Self.isCalm($0, info) } == true
         last = info
         if question.isFull { fullAt = at }
         if isNews, !question.isFull { return actions + ask(full: true, now) }
-        link = .idle(nextAt: max(at + settings.sampleInterval, now))
+        link = .idle(nextAt: max(at + (isCalm ? calmInterval : settings.sampleInterval), now))
         return [.post(.observed(Observation(info, at: at)))] + actions
     }
 
@@ -223,6 +227,17 @@ struct RedisWatch: Equatable {
         info.keys = last.keys
         info.fullResyncsServed = last.fullResyncsServed
         return info
+    }
+
+    /// Short enough that a hang is seen in time.
+    private var calmInterval: Duration {
+        max(settings.sampleInterval, min(Self.calmInterval, settings.downAfter / 4))
+    }
+
+    /// Whether nothing was written in between, and nothing is on its way.
+    private static func isCalm(_ one: ReplicationInfo, _ other: ReplicationInfo) -> Bool {
+        !differ(one, other) && one.dataOffset == other.dataOffset && one.replicas.count == other.replicas.count
+            && !other.isLoading && other.masterLink?.isUp != false
     }
 
     /// Whether the sections that were not read may be out of date.

@@ -24,13 +24,13 @@ struct Coordinator: Sendable, Equatable {
         /// Listens. Leaves to `gating` when elected or when the master's process is gone, to `fault`, `starting`.
         case standby(retryAfter: Instant?)
         /// Its Redis is being promoted. Leaves to `serving`, `standby` (promoted before the election is decided), `fault`.
-        case gating(Gating)
+        indirect case gating(Gating)
         /// Has role and addresses. Leaves to `fault`, `handingOver`, `standby`.
         case serving(runID: String?)
         /// Its Redis gives the role away. Leaves to `standby` or `stopped`, back to `serving`, to `fault`.
-        case handingOver(HandingOver)
+        indirect case handingOver(HandingOver)
         /// Takes no part. Leaves to `starting` when what it waits for is there.
-        case fault(Fault, retryAt: Instant?)
+        indirect case fault(Fault, retryAt: Instant?)
         /// Moves nothing. Leaves to `starting` or `serving` when it is resumed.
         case paused(serves: Bool)
         /// Final.

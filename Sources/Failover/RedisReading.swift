@@ -3,7 +3,7 @@ public import Replication
 /// What a Redis server said when it was last asked, or why it said nothing. The shell asks both servers all the time.
 public enum RedisReading: Sendable, Equatable {
     /// It answered `INFO`; also while it loads its data set.
-    case observed(Observation)
+    indirect case observed(Observation)
     /// No process listens: the connection was closed or not there, and a new one was refused.
     case dead
     /// It was asked then, and has not answered since: slow, hung, or cut off. Told again and again while that lasts.

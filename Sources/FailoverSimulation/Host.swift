@@ -94,4 +94,7 @@ struct Monitor {
     var silentSince: Time?
     var isAsking = false
     var number = 0
+    /// Of the last answer, and whether nothing had been written since the one before.
+    var offset: Int64?
+    var isCalm = false
 }

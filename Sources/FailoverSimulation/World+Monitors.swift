@@ -14,7 +14,8 @@ extension World {
 
     private func tick(_ host: Int, _ server: Int, _ process: Int) {
         guard hosts[host].daemon.process == process, hosts[host].daemon.core != nil else { return }
-        after(options.sampleInterval) { $0.tick(host, server, process) }
+        let isCalm = hosts[host].daemon.monitors[server].isCalm
+        after(options.sampleInterval * (isCalm ? 5 : 2) / 2) { $0.tick(host, server, process) }
         if hosts[host].daemon.isFrozen { return }
         ask(host, server)
         if let since = hosts[host].daemon.monitors[server].silentSince {
@@ -54,8 +55,12 @@ extension World {
             return
         }
         hosts[host].daemon.monitors[server].silentSince = nil
+        hosts[host].daemon.monitors[server].isCalm = false
         switch response {
         case .reply(var info):
+            let isStill = hosts[host].daemon.monitors[server].offset == info.dataOffset
+            hosts[host].daemon.monitors[server].isCalm = isStill && info.masterLink?.isUp != false
+            hosts[host].daemon.monitors[server].offset = info.dataOffset
             if options.mutation == .ignoreRestart { info.server?.runID = "run of \(server)" }
             // The other daemon first: what is decided with the reading may depend on it.
             if server == host { look(host) }

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Synchronization
 
-/// A thread of its own for the heartbeat: nothing else of the process runs on it, and it may have real-time priority.
+/// A thread of its own, for the heartbeat above all: nothing else of the process runs on it, and it may have real-time priority.
 ///
 /// It blocks all signals that can be sent to a process, so that they are other threads' business. To end it, stop the
 /// event loop that its body runs (`EventLoop.Stopper`), then join.

@@ -1,46 +1,58 @@
 internal import CLinuxNet
 internal import Glibc
+internal import Synchronization
 internal import VRRP
 
 /// Answers TCP segments to IPv4 addresses that have just been removed from an interface with resets.
 ///
 /// A client whose connection was reset connects again at once. For some milliseconds its neighbour table still points here; a
 /// segment to an address that is nobody's would be dropped silently, and repeated by the client's kernel after a second. The
-/// reset makes the client try again, and find the node that has the address now. It belongs to the loop's thread; needs
-/// CAP_NET_RAW.
-final class ResetResponder {
+/// reset makes the client try again, and find the node that has the address now. It has a thread of its own, for the kernel
+/// takes up to 20 ms to close such a socket; needs CAP_NET_RAW.
+final class ResetResponder: Sendable {
     /// How long it answers. All neighbours have heard of the other node by then.
-    static let span: Duration = .seconds(1)
-    /// Packets per call, and in all: a flood costs the heartbeat's thread no more than some milliseconds at a time, some tens
-    /// all in all. Who gets no answer then, tries again after a second, as without this.
-    private static let (batch, most) = (32, 4096)
+    private static let span: Duration = .seconds(1)
+    /// Packets in all, for a flood shall cost little. Who gets no answer then, tries again after a second, as without this.
+    private static let most = 4096
     /// The kernel takes programs with jumps of up to 255 instructions.
     private static let mostAddresses = 200
     /// The longest IPv4 header and the fixed part of TCP's.
     private static let size = 80
 
-    let addresses: Set<IPAddress>
+    /// Ends a responder, from any thread. Not the responder itself: the last owner of that one closes its socket.
+    final class Switch: Sendable {
+        let addresses: Set<IPAddress>
+        /// When it is over in any case.
+        let end = ContinuousClock.now + ResetResponder.span
+        fileprivate let isOver = Mutex(false)
+        fileprivate let stopper: Descriptor
+
+        fileprivate init(_ addresses: [IPAddress], _ attempt: SystemCallError.Attempt) throws(SystemCallError) {
+            self.addresses = Set(addresses)
+            stopper = try Descriptor(eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK)), attempt)
+        }
+
+        /// Nothing is answered any more from the moment that this returns.
+        func turnOff() {
+            isOver.withLock { $0 = true }
+            stopper.signal()
+        }
+    }
+
+    let control: Switch
     let interfaceName: String
     private let interface: InterfaceIndex
     private let socket: Descriptor
-    private let timer: Descriptor
-    private var left = most
-    private var buffer = [UInt8](repeating: 0, count: size)
 
-    /// Begins to collect segments; `receive` answers them. Its time begins now.
+    /// Begins to collect segments; `run` answers them.
     init(_ addresses: [IPAddress], on link: Link) throws(SystemCallError) {
         let attempt = SystemCallError.Attempt.openResetResponder(interface: link.name)
         // Nothing is received before the filter is attached and the socket bound.
         socket = try Descriptor.socket(AF_PACKET, SOCK_DGRAM, protocol: 0, attempt)
-        timer = try Descriptor(
-            timerfd_create(CLOCK_MONOTONIC, Int32(TFD_CLOEXEC) | Int32(TFD_NONBLOCK)), attempt)
+        control = try Switch(addresses, attempt)
         interface = link.index
         interfaceName = link.name
-        self.addresses = Set(addresses)
         if let code = Self.filter(addresses).attach(to: socket) { throw SystemCallError(attempt, code) }
-        var setting = itimerspec()
-        setting.it_value.tv_sec = Int(Self.span.components.seconds)
-        guard timerfd_settime(timer.raw, 0, &setting, nil) == 0 else { throw SystemCallError(attempt, .current) }
         var place = sockaddr_ll()
         place.sll_family = UInt16(AF_PACKET)
         place.sll_protocol = UInt16(ETH_P_IP).bigEndian
@@ -53,38 +65,47 @@ final class ResetResponder {
         guard result == 0 else { throw SystemCallError(attempt, .current) }
     }
 
-    /// Readable while segments wait.
-    var fd: Int32 { socket.raw }
-    /// Readable once its time is over.
-    var timerDescriptor: Int32 { timer.raw }
-
-    /// Answers some of the segments that wait. False: it has answered enough, or its interface is gone.
-    func receive() -> Bool {
-        for _ in 0..<Self.batch {
-            var sender = sockaddr_ll()
-            let count = withUnsafeMutablePointer(to: &sender) { sender in
-                sender.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    var length = socklen_t(MemoryLayout<sockaddr_ll>.size)
-                    return recvfrom(socket.raw, &buffer, buffer.count, Int32(MSG_DONTWAIT), $0, &length)
-                }
+    /// Answers, and returns after a second, or earlier: when it was ended, has answered enough, or its interface is gone.
+    func run() {
+        var buffer = [UInt8](repeating: 0, count: Self.size)
+        var left = Self.most
+        while left > 0 {
+            let pause = control.end - .now
+            guard pause > .zero else { return }
+            var entries = [socket.raw, control.stopper.raw].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            poll(&entries, 2, Int32(pause / .milliseconds(1)) + 1)
+            guard entries[0].revents != 0 else {
+                if entries[1].revents != 0 { return }
+                continue
             }
-            guard count >= 0 else {
-                let code = ErrorNumber.current
-                return code == .wouldBlock || code == .interrupted
-            }
-            guard left > 0 else { return false }
             left -= 1
-            answer(count, from: sender)
+            guard receive(&buffer) else { return }
         }
-        return true
+    }
+
+    /// Answers the next segment, if one waits.
+    private func receive(_ buffer: inout [UInt8]) -> Bool {
+        var sender = sockaddr_ll()
+        let count = withUnsafeMutablePointer(to: &sender) { sender in
+            sender.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                var length = socklen_t(MemoryLayout<sockaddr_ll>.size)
+                return recvfrom(socket.raw, &buffer, buffer.count, Int32(MSG_DONTWAIT), $0, &length)
+            }
+        }
+        guard count >= 0 else {
+            let code = ErrorNumber.current
+            return code == .wouldBlock || code == .interrupted
+        }
+        return control.isOver.withLock { isOver in
+            if !isOver { answer(buffer.span.extracting(first: count), from: sender) }
+            return !isOver
+        }
     }
 
     /// Only what is for this host on the link layer, too: with a switch that does not know where the other node is yet,
     /// its segments come by here.
-    private func answer(_ count: Int, from sender: sockaddr_ll) {
-        guard Int(sender.sll_pkttype) == Int(PACKET_HOST),
-            let packet = TCPReset.answer(to: buffer.span.extracting(first: count))
-        else { return }
+    private func answer(_ segment: Span<UInt8>, from sender: sockaddr_ll) {
+        guard Int(sender.sll_pkttype) == Int(PACKET_HOST), let packet = TCPReset.answer(to: segment) else { return }
         var receiver = sockaddr_ll()
         receiver.sll_family = UInt16(AF_PACKET)
         receiver.sll_protocol = UInt16(ETH_P_IP).bigEndian
@@ -121,16 +142,12 @@ final class ResetResponder {
 
 /// The reset responders of a loop.
 final class ResetResponders {
-    private let loop: EventLoop
     private let complain: (SystemCallError, _ interface: String) -> Void
     private var hasComplained = false
-    private var running: [ResetResponder] = []
+    private var running: [(control: ResetResponder.Switch, thread: HeartbeatThread)] = []
 
     /// `complain` is called once at most.
-    init(_ loop: EventLoop, complain: @escaping (SystemCallError, _ interface: String) -> Void) {
-        self.loop = loop
-        self.complain = complain
-    }
+    init(complain: @escaping (SystemCallError, _ interface: String) -> Void) { self.complain = complain }
 
     /// Opens them before the addresses are removed, so that no segment falls in between. Nothing is answered before `start`:
     /// until the removal, the kernel does it.
@@ -153,15 +170,12 @@ final class ResetResponders {
 
     /// From now on, they answer.
     func start(_ opened: [ResetResponder]) {
+        running.removeAll { $0.control.end <= .now }
         for responder in opened {
-            running.append(responder)
             do throws(SystemCallError) {
-                try loop.register(responder.timerDescriptor) { [unowned self, unowned responder] in end(responder) }
-                try loop.register(responder.fd) { [unowned self, unowned responder] in
-                    if !responder.receive() { end(responder) }
-                }
+                let thread = try HeartbeatThread.start(name: "resets") { _ in responder.run() }
+                running.append((responder.control, thread))
             } catch {
-                end(responder)
                 complainOnce(error, responder.interfaceName)
             }
         }
@@ -169,18 +183,23 @@ final class ResetResponders {
 
     /// Ends those that answer for an address which is there again.
     func end(_ address: VirtualAddress) {
-        for responder in running where responder.addresses.contains(address.address) { end(responder) }
+        running.removeAll { entry in
+            guard entry.control.addresses.contains(address.address) else { return false }
+            entry.control.turnOff()
+            return true
+        }
     }
 
     /// Ends all.
     func end() {
-        for responder in running { end(responder) }
+        for entry in running { entry.control.turnOff() }
+        finish()
     }
 
-    private func end(_ responder: ResetResponder) {
-        loop.unregister(responder.fd)
-        loop.unregister(responder.timerDescriptor)
-        running.removeAll { $0 === responder }
+    /// Waits until all have had their time.
+    func finish() {
+        for entry in running { entry.thread.join() }
+        running = []
     }
 
     private func complainOnce(_ error: SystemCallError, _ interface: String) {

@@ -53,4 +53,7 @@ public enum RouterMessage<Core: RouterCore>: Sendable {
     case tellStatistics
     /// End, after all that was posted before. Addresses that are still there are removed.
     case end
+    /// The same, and return only when who still sends to addresses that were removed has been answered, for up to a second:
+    /// for routers that have given all away.
+    case finish
 }

@@ -30,6 +30,7 @@ public final class RouterLoop<Core: RouterCore> {
     private var virtualAddresses: Set<IPAddress> = []
     private var segments: [Segment] = []
     private var routers: [Router] = []
+    private var isFinishing = false
     /// When each router has something to do, and as what. Beside them, as all are looked at after each event.
     private var due: [(deadline: Instant?, isActive: Bool)] = []
 
@@ -44,7 +45,7 @@ public final class RouterLoop<Core: RouterCore> {
     ) throws(SystemCallError) {
         loop = try EventLoop()
         network = try Network()
-        resets = ResetResponders(loop) { notify(.trouble($0, interface: $1)) }
+        resets = ResetResponders { notify(.trouble($0, interface: $1)) }
         self.inbox = inbox
         self.perform = perform
         self.notify = notify
@@ -92,10 +93,11 @@ public final class RouterLoop<Core: RouterCore> {
         schedule()
         onStart()
         defer {
-            resets.end()
             withdraw()
+            resets.end()
         }
         try loop.run()
+        if isFinishing { resets.finish() }
     }
 
     /// Nobody renews the addresses any more, or gives them to the other router.
@@ -113,6 +115,9 @@ public final class RouterLoop<Core: RouterCore> {
             case .event(let event, let index): handle(event, index)
             case .look(let index, let body): body(routers[index].core)
             case .tellStatistics: tellStatistics()
+            case .finish:
+                isFinishing = true
+                loop.stop()
             case .end: loop.stop()
             }
         }

@@ -96,6 +96,9 @@ struct RedisReadingTests {
     @Test("a server that loads its data is observed, and loading")
     func loading() async throws {
         try await withStandby(.v7_0, keys: 2000) { pair, side in
+            try await RedisPair.wait("the end of the replica's snapshot") {
+                try await RedisPair.info(pair.master)["rdb_bgsave_in_progress"] == "0"
+            }
             try await RedisPair.send(["SAVE"], to: pair.master)
             let slow = ["--key-load-delay", "500", "--loading-process-events-interval-bytes", "1024"]
             let start = ContinuousClock.now

@@ -60,6 +60,24 @@ struct RedisWatchTests {
         #expect(watch.handle(.deadlineReached, now: at(1001)) == [everything])
     }
 
+    @Test("asked every 250 ms while nothing moves, else every 100 ms; at least four times in down_after")
+    func calm() {
+        var watch = observed()
+        let moved = [text(Self.replication.replacing("1000", with: "1014"))]
+        for (due, answer, next) in [
+            (101, [text(Self.replication)], 351), (351, [text(Self.replication)], 601), (601, moved, 701),
+            (701, moved, 951),
+        ] {
+            #expect(watch.handle(.deadlineReached, now: at(due)) == [brief])
+            _ = watch.handle(.answered(answer), now: at(due + 1))
+            #expect(watch.deadline == at(next))
+        }
+        watch.settings.downAfter = .milliseconds(400)
+        #expect(watch.handle(.deadlineReached, now: at(951)) == [brief])
+        _ = watch.handle(.answered(moved), now: at(952))
+        #expect(watch.deadline == at(1051))
+    }
+
     @Test("another history: the other sections are read at once")
     func news() {
         var watch = observed()
@@ -129,7 +147,7 @@ struct RedisWatchTests {
         #expect(known.handle(.notConnected(error), now: at(6202)) == [.post(.unusable("\(error)"))])
     }
 
-    @Test("presence channels are asked for with every second question; a refusal is told, and nothing else")
+    @Test("presence channels are asked for 150 ms after the last time; a refusal is told, and nothing else")
     func channels() {
         var watch = watch(readsChannels: true)
         #expect(watch.handle(.connected, now: at(1)) == [.ask(.init(isFull: true, withChannels: true))])
@@ -137,7 +155,7 @@ struct RedisWatchTests {
         let first = watch.handle(.answered(full + [names]), now: at(2))
         #expect(first.last == .channels(["syncgate:1:a:serving:1:1"], reason: ""))
         #expect(watch.handle(.deadlineReached, now: at(101)) == [brief])
-        _ = watch.handle(.answered([text(Self.replication)]), now: at(102))
+        _ = watch.handle(.answered([text(Self.replication.replacing("1000", with: "1014"))]), now: at(102))
         #expect(watch.handle(.deadlineReached, now: at(201)) == [.ask(.init(isFull: false, withChannels: true))])
         let denied = RedisError.server(RedisServerError(message: "NOPERM no channels"))
         let actions = watch.handle(.answered([text(Self.replication), .failure(denied)]), now: at(202))

@@ -46,13 +46,13 @@ import Testing
     /// is near the first that shows it.
     @Test(arguments: [
         (Simulation.Mutation.withoutGate, UInt64(6), [Simulation.Invariant.lostWrite]),
-        (.withoutFence, 16, [.lostWrite]),
+        (.withoutFence, 23, [.lostWrite]),
         (.addressFirst, 2, [.addressWithoutMaster]),
         (.addressStays, 2, [.twoAddresses, .addressWithoutMaster, .stuck]),
         (.followBlindly, 48, [.wiped, .lostWrite]),
         (.ignoreRestart, 16, [.wiped, .lostWrite, .addressWithoutMaster]),
-        (.silentLoss, 3, [.lostWrite]),
-        (.heartbeatWaits, 30, [.heartbeat]),
+        (.silentLoss, 1, [.lostWrite]),
+        (.heartbeatWaits, 21, [.heartbeat]),
         (.silentAddress, 1, [.silence]),
         (.blindToDeath, 16, [.addressWithoutMaster, .wiped, .stuck]),
     ])

@@ -42,15 +42,15 @@ struct SwitchoverTests {
             try await RedisPair.send(["CONFIG", "SET", "client-output-buffer-limit", "slave 0 0 0"], to: pair.master)
             try await pair.fallBehind(link)
             let value = String(repeating: "x", count: 100_000)
-            for number in 0..<80 { try await RedisPair.send(["SET", "big:\(number)", value], to: pair.master) }
-            link.set(LinkProxy.Conditions(bytesPerSecond: 4_000_000))
+            for number in 0..<160 { try await RedisPair.send(["SET", "big:\(number)", value], to: pair.master) }
+            link.set(LinkProxy.Conditions(bytesPerSecond: 8_000_000))
             let load = WriteLoad([pair.master.url, pair.replica.url])
             let outcome = try await pair.promote(["--timeout", "30s"])
             await load.waitForWrites(50)
             let account = try await load.stop(lookingAt: pair.replica.url)
             #expect(outcome.exitCode == 0, "\(outcome.errors)")
             #expect(account.lost == [])
-            // 8 MB at 4 MB/s: no promotion before that, and clients were stopped for a small part of it only.
+            // 16 MB at 8 MB/s, more than the writers write: no promotion before that, and clients were stopped for a small part of it only.
             #expect(outcome.duration > .milliseconds(1500))
             #expect((outcome.json("write_gap_ms") as? Double ?? .infinity) < 1000)
         }

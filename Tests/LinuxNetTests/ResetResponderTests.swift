@@ -76,6 +76,15 @@ struct ResetResponderTests {
             inbox.post(.end)
             thread.join()
         }
+
+        /// Ends the loop, and does something while it waits.
+        func finish<T>(_ body: () throws -> T) throws -> T {
+            inbox.post(.finish)
+            usleep(100_000)
+            let result = try body()
+            thread.join()
+            return result
+        }
     }
 
     /// How a connection to the address went, and how long that took; nil where nobody answered in 300 ms.
@@ -132,11 +141,19 @@ struct ResetResponderTests {
         try serving.giveAway()
         #expect(try attempt(serving.nodes)?.code == ECONNREFUSED)
         try serving.serveAgain()
-        #expect(try packetSockets(serving.nodes) == 0)
+        try waitUntil("the socket is closed") { try packetSockets(serving.nodes) == 0 }
         try serving.giveAway()
         #expect(try packetSockets(serving.nodes) == 1)
         serving.end()
         #expect(try packetSockets(serving.nodes) == 0)
+        #expect(try attempt(serving.nodes) == nil)
+    }
+
+    @Test func `a loop that has finished answers to the end`() throws {
+        let serving = try Serving(answers: true)
+        try serving.giveAway()
+        let answered = try serving.finish { try attempt(serving.nodes)?.code }
+        #expect(answered == ECONNREFUSED)
         #expect(try attempt(serving.nodes) == nil)
     }
 

@@ -67,7 +67,7 @@ struct AddressTests {
             #expect(back.time - gone.time < .milliseconds(100))
             try await waitUntil("it is announced") { try capture.packets().contains { $0.announced == address } }
             #expect(router.states == ["backup", "active"])
-            #expect(router.events.contains { $0.name == "address_restored" })
+            try await waitUntil("it is told") { router.events.contains { $0.name == "address_restored" } }
         }
     }
 
