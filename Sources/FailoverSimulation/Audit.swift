@@ -14,6 +14,10 @@ struct Audit {
     var servedAt: [Time] = [-.s(100), -.s(100)]
     /// When each host last had a reason to give the address away.
     var reasonAt: [Time] = [0, 0]
+    /// When a stranger was last there.
+    var strangerAt: Time = -.s(100)
+    /// The history in which a stranger goes on from the pair's, with the consent of its master; nil where none does.
+    var takenOver: Int?
     /// From then on nothing may happen.
     var quietFrom: Time?
     var transitions = 0
@@ -33,12 +37,8 @@ extension World {
             "audit: promoted node\(server + 1) with \(loss); \(missing.writes) writes of \(missing.bytes) bytes are missing"
         )
         auditEmptiness(server)
-        let allowed: Int64? =
-            switch loss {
-            case .none: 0
-            case .exact(let bytes), .atMost(let bytes, _): bytes
-            case .unknown: nil
-            }
+        if isStranger(server) { return auditTakeOver(by: server, loss: loss, oldMaster) }
+        let allowed = loss.bytes
         let counted: Int64 = if case .atMost = loss { missing.earlyBytes } else { missing.bytes }
         if let allowed, counted > allowed {
             return fail(
@@ -47,29 +47,34 @@ extension World {
                     + "\(missing.bytes) bytes (\(counted) to be counted) are missing, the last \(missing.last)")
         }
         totals.writesLost += missing.writes
-        if loss.isPossible { timeline.settle(on: position) }
+        if loss.isPossible { timeline.settle(on: position) } else { ownAgain(position) }
+        audit.takenOver = nil
     }
 
     /// A server without a key never becomes master of one that has some. Where a lossy network lets both be elected and both
     /// look before either is master, no look can see what the other one acknowledges while the order is under way.
     private func auditEmptiness(_ server: Int) {
-        let other = hosts[1 - server].redis
+        let other = hosts[peer(of: server)].redis
         guard timeline.keys(at: hosts[server].redis.position) == 0, timeline.keys(at: other.position) > 0,
-            other.process == .running, !other.isHung, isOpenBothWays(server, 1 - server),
+            other.process == .running, !other.isHung, isOpenBothWays(server, peer(of: server)),
             !other.isMaster || now - other.roleChangedAt > .ms(100)
         else { return }
-        fail(.wiped, "node\(server + 1)'s empty Redis was made master beside node\(2 - server)'s, which has data")
+        fail(
+            .wiped,
+            "node\(server + 1)'s empty Redis was made master beside node\(peer(of: server) + 1)'s, which has data")
     }
 
     /// A server was made master without a gate.
     func auditLead(of server: Int) {
         totals.leads += 1
         let own = hosts[server].redis.position
-        let other = hosts[1 - server].redis
+        let other = hosts[peer(of: server)].redis
         let missing = timeline.missing(from: own)
         note(server, "audit: leads; \(missing.writes) writes are missing")
         auditEmptiness(server)
-        guard missing.writes > 0 else { return }
+        if isStranger(server) { return timeline.disown(own.branch) }
+        audit.takenOver = nil
+        guard missing.writes > 0 else { return ownAgain(own) }
         let isVisible = other.answers && isOpenBothWays(server, 1 - server)
         // Where a crash has drawn a new id nothing can be compared; the other one says so when it follows.
         if isVisible, isComparable(own, other.position), timeline.surplus(of: own, over: other.position).writes == 0,
@@ -96,9 +101,10 @@ extension World {
     func auditFollow(of server: Int, master: Int) -> Timeline.Missing {
         let own = hosts[server].redis.position
         let theirs = hosts[master].redis.position
-        if timeline.keys(at: own) > 0, timeline.keys(at: theirs) == 0 {
+        if !isStranger(server), timeline.keys(at: own) > 0, timeline.keys(at: theirs) == 0 {
             fail(.wiped, "node\(server + 1) has data, and was told to follow node\(master + 1), which has none")
         }
+        if isStranger(server) { return Timeline.Missing() }
         let surplus = timeline.surplus(of: own, over: theirs)
         hosts[server].redis.accepted = surplus.writes
         return surplus
@@ -126,6 +132,7 @@ extension World {
 
     /// A replica's data set was replaced by its master's.
     func auditReplacement(_ host: Int, _ old: Position, by new: Position, from master: Int) {
+        if isStranger(host) { return }
         let lost = timeline.surplus(of: old, over: new)
         let accepted = hosts[host].redis.accepted
         hosts[host].redis.accepted = nil
@@ -149,14 +156,15 @@ extension World {
                     + "without them; its daemon was watching, the last \(lost.last)")
         }
         let before = timeline.missing(from: new).writes
-        timeline.forgive(unless: hosts.map(\.redis.position))
+        timeline.forgive(unless: pair.map(\.redis.position))
         totals.writesDestroyed += before - timeline.missing(from: new).writes
     }
 
     /// A node has the address from now on.
     func addressAdded(_ host: Int) {
+        if isStranger(host) { return }
         let other = 1 - host
-        let reason = max(audit.reasonAt[other], network.lastDisturbance)
+        let reason = max(audit.reasonAt[other], network.lastDisturbance, audit.strangerAt)
         if now - audit.servedAt[other] < .s(1), now - reason > .s(15) {
             fail(.preempted, "node\(host + 1) took the address from node\(other + 1), which served well")
         }

@@ -28,10 +28,10 @@ extension World {
 
     /// Who has the address, as far as this client can find out.
     private func resolve(_ client: Int) -> Int? {
-        if let target = clients[client].target, isReachable(target, from: client), hosts[target].hasAddress(at: now) {
+        if let target = clients[client].target, isReachable(target, from: client), hasVirtualAddress(target) {
             return target
         }
-        let holders = hosts.indices.filter { isReachable($0, from: client) && hosts[$0].hasAddress(at: now) }
+        let holders = hosts.indices.filter { isReachable($0, from: client) && hasVirtualAddress($0) }
         clients[client].target = holders.isEmpty ? nil : random.pick(holders)
         return clients[client].target
     }

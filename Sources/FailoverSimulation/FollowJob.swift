@@ -5,6 +5,7 @@ import Replication
 /// more, and follows.
 final class FollowJob {
     private let host: Int
+    private let peer: Int
     private let purpose: Demotion.Purpose
     private let startedAt: Time
     private let finish: (World, OperationOutcome) -> Void
@@ -12,10 +13,11 @@ final class FollowJob {
     private var discarded: Timeline.Missing?
 
     init(
-        host: Int, accepting: RedisOrder.Discard, startedAt: Time,
+        host: Int, peer: Int, accepting: RedisOrder.Discard, startedAt: Time,
         finish: @escaping (World, OperationOutcome) -> Void
     ) {
         self.host = host
+        self.peer = peer
         self.startedAt = startedAt
         self.finish = finish
         purpose =
@@ -25,8 +27,6 @@ final class FollowJob {
             case .kin: .follow(accepting: .kin)
             }
     }
-
-    private var peer: Int { 1 - host }
 
     func start(_ world: World) { look(world) }
 
@@ -79,7 +79,7 @@ final class FollowJob {
         world.send(.follow(peer), from: host, to: host, before: executed) { world, response in
             guard case .reply(let before) = response else { return self.end(world, .failed(reason: "no answer")) }
             var loss = discarding.loss
-            if self.isFenced, before.dataOffset > offset, case .exact(let bytes) = loss {
+            if before.dataOffset > offset, case .exact(let bytes) = loss {
                 loss = .exact(bytes: bytes + before.dataOffset - offset)
             }
             world.totals.follows += 1

@@ -5,6 +5,8 @@ import VRRP
 /// One machine: its Redis, its daemon, and what its kernel knows.
 final class Host {
     let index: Int
+    /// The host that its daemon takes for the other node.
+    let peer: Int
     var isUp = true
     var isLinkUp = true
     let redis: RedisServer
@@ -14,8 +16,9 @@ final class Host {
     /// When connections to the address were last destroyed.
     var lastReset: Time = -1
 
-    init(index: Int, redis: RedisServer, daemon: Daemon) {
+    init(index: Int, peer: Int, redis: RedisServer, daemon: Daemon) {
         self.index = index
+        self.peer = peer
         self.redis = redis
         self.daemon = daemon
     }
@@ -39,7 +42,7 @@ final class Daemon {
     var armed: Time?
     /// How often a deadline that was handed in did not move.
     var spins = 0
-    var monitors = [Monitor(), Monitor()]
+    var monitors = Array(repeating: Monitor(), count: World.mostHosts)
     var shown: Presence?
     /// What of it the peer's Redis knows.
     var subscribed: String?

@@ -5,9 +5,10 @@ import Failover
 extension World {
     func watch() {
         if network.isDisturbed { network.lastDisturbance = now }
-        for host in hosts.indices {
+        if isStrangerThere { watchStranger() }
+        for host in hosts.indices { watchHeartbeat(host) }
+        for host in pair.indices {
             watchAddress(host)
-            watchHeartbeat(host)
             watchReports(host)
         }
         watchBoth()
@@ -52,9 +53,9 @@ extension World {
 
     private func watchBoth() {
         let isQuiet = now - network.lastDisturbance > .s(1)
-        let areCalm = hosts.allSatisfy { $0.daemon.isWorking && now - $0.daemon.lastDisturbance > .ms(3500) }
-        let arePaused = hosts.contains { $0.daemon.state == .paused }
-        if hosts.allSatisfy({ $0.hasAddress(at: now) }), isQuiet, areCalm, !arePaused {
+        let areCalm = pair.allSatisfy { $0.daemon.isWorking && now - $0.daemon.lastDisturbance > .ms(3500) }
+        let arePaused = pair.contains { $0.daemon.state == .paused }
+        if pair.allSatisfy({ $0.hasAddress(at: now) }), isQuiet, areCalm, !arePaused {
             let since = audit.bothSince ?? now
             audit.bothSince = since
             if now - since > .ms(300) {
@@ -63,7 +64,7 @@ extension World {
         } else {
             audit.bothSince = nil
         }
-        let areMasters = hosts.allSatisfy {
+        let areMasters = pair.allSatisfy {
             $0.redis.process == .running && $0.redis.isMaster && !$0.redis.isHung && !$0.redis.isBusy
         }
         if areMasters, isQuiet, areCalm, !arePaused, !isUndecided {
@@ -77,12 +78,12 @@ extension World {
 
     /// Both nodes wait for the operator.
     var isUndecided: Bool {
-        hosts.contains { $0.daemon.state == .fault && $0.daemon.fault.contains("unrelated") }
+        pair.contains { $0.daemon.state == .fault && $0.daemon.fault.contains("unrelated") }
     }
 
     /// What is not as it should be in a healthy pair; nil where all is well.
     var illness: String? {
-        let serving = hosts.filter { $0.hasAddress(at: now) }
+        let serving = pair.filter { $0.hasAddress(at: now) }
         guard let server = serving.first else { return "no node has the address" }
         guard serving.count == 1 else { return "both nodes have the address" }
         let standby = hosts[1 - server.index]

@@ -83,6 +83,6 @@ extension World {
     }
 
     func noteDisturbance() {
-        if network.isDisturbed || hosts.contains(where: { !$0.isUp || !$0.isLinkUp }) { network.lastDisturbance = now }
+        if network.isDisturbed || pair.contains(where: { !$0.isUp || !$0.isLinkUp }) { network.lastDisturbance = now }
     }
 }

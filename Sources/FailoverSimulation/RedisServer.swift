@@ -187,6 +187,7 @@ extension World {
             let master = link.master, !hosts[host].redis.isHung,
             isOpen(.redis, master, host), isOpen(.redis, host, master)
         else { return }
+        let bound = bound(by: master, of: host)
         var position = hosts[host].redis.position
         let base = timeline.branches[position.branch].base
         // Continued from the history before: that is as old as the promotion.
@@ -195,7 +196,7 @@ extension World {
         let end = link.lastEntry ?? timeline.branches[position.branch].writes.count
         let latest = now - delay
         timeline.withWrites(position.branch) { writes in
-            while next < min(end, writes.count), writes[next].time <= latest {
+            while next < min(end, writes.count), writes[next].time <= latest, writes[next].end <= bound {
                 position.offset = writes[next].end
                 next += 1
             }
@@ -203,5 +204,13 @@ extension World {
         link.state = .up(next: next)
         hosts[host].redis.role = .replica(link)
         hosts[host].redis.position = position
+    }
+
+    /// How far a replica's replica can go at present: as far as the one between, and no further.
+    private func bound(by master: Int, of host: Int) -> Int64 {
+        guard hosts.count > 2, let link = hosts[master].redis.link else { return .max }
+        if link.master != host { catchUp(master) }
+        let position = hosts[master].redis.position
+        return position.branch == hosts[host].redis.position.branch ? position.offset : .min
     }
 }

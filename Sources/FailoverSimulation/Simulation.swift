@@ -70,6 +70,8 @@ public enum Simulation {
         public var stormSeconds: Int64 = 20
         /// How long after the last one everything must be well again, virtual seconds.
         public var calmSeconds: Int64 = 45
+        /// A third node that is not of the pair, in every run and not only in one of ten.
+        public var hasStranger = false
 
         /// Between two readings of a server.
         var sampleInterval: Time = .ms(100)
@@ -102,6 +104,8 @@ public enum Simulation {
         public var steps = 0
         /// Faults of all kinds.
         public var faults = 0
+        /// Runs in which a third node came that is not of the pair.
+        public var strangers = 0
         /// Acknowledged writes.
         public var writes = 0
         /// A Redis became master by `promote` without its old master's consent.
@@ -139,7 +143,8 @@ public enum Simulation {
 
         private static var paths: [WritableKeyPath<Totals, Int>] {
             [
-                \.runs, \.steps, \.faults, \.writes, \.failovers, \.switchovers, \.leads, \.follows, \.refusals,
+                \.runs, \.steps, \.faults, \.strangers, \.writes, \.failovers, \.switchovers, \.leads, \.follows,
+                \.refusals,
                 \.lossesReported, \.writesLost, \.writesDestroyed, \.writesDiscarded, \.fullCopies, \.partialCopies,
                 \.undecided,
             ]

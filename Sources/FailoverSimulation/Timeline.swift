@@ -145,6 +145,23 @@ extension Timeline {
         }
     }
 
+    /// What is written there is owed to nobody.
+    mutating func disown(_ branch: Int) { branches[branch].owedUpTo = .min }
+
+    /// What is written there is owed up to this offset, if not further.
+    mutating func owe(_ branch: Int, upTo offset: Int64) {
+        branches[branch].owedUpTo = max(branches[branch].owedUpTo, offset)
+    }
+
+    /// Whether two data sets go back to the same beginning.
+    func areRelated(_ one: Position, _ other: Position) -> Bool { root(of: one.branch) == root(of: other.branch) }
+
+    private func root(of branch: Int) -> Int {
+        var branch = branch
+        while let parent = branches[branch].parent { branch = parent.branch }
+        return branch
+    }
+
     /// Whether what is written on this branch now is owed to clients.
     func isOwed(_ branch: Int) -> Bool { branches[branch].owedUpTo == .max }
 

@@ -89,7 +89,9 @@ extension World {
         guard let until = hosts[host].addressUntil, until <= now else { return }
         hosts[host].addressUntil = nil
         note(host, "kernel: the address has expired")
-        deliver(to: host, process) { $0.feed(host, .network(.removed(World.virtualAddress))) }
+        for address in hosts[host].daemon.configuration.virtualAddresses {
+            deliver(to: host, process) { $0.feed(host, .network(.removed(address))) }
+        }
     }
 
     private func remove(_ host: Int) {
@@ -104,6 +106,7 @@ extension World {
     }
 
     private func announce(_ host: Int) {
+        guard hasVirtualAddress(host) else { return }
         for client in clients.indices where isReachable(host, from: client) { clients[client].target = host }
     }
 
@@ -112,9 +115,10 @@ extension World {
     /// Shows it on the peer's Redis, as soon as that can be reached.
     func subscribe(_ host: Int) {
         guard let channel = hosts[host].daemon.shown?.channel, hosts[host].daemon.subscribed != channel else { return }
-        let runID = hosts[1 - host].redis.runID
-        send(.subscribe(channel, from: host), from: host, to: 1 - host) { world, response in
-            guard case .reply = response, world.hosts[1 - host].redis.runID == runID,
+        let peer = peer(of: host)
+        let runID = hosts[peer].redis.runID
+        send(.subscribe(channel, from: host), from: host, to: peer) { world, response in
+            guard case .reply = response, world.hosts[peer].redis.runID == runID,
                 world.hosts[host].daemon.shown?.channel == channel
             else { return }
             world.hosts[host].daemon.subscribed = channel

@@ -9,15 +9,18 @@ extension World {
 
     static let virtualRouterID = VirtualRouterID(51)!
 
-    static func configuration(_ host: Int, timing: NodeConfiguration.Timing, interval: Duration) -> NodeConfiguration {
+    static func configuration(
+        _ host: Int, peer: Int, priority: Priority, address virtualAddress: VirtualAddress = virtualAddress,
+        timing: NodeConfiguration.Timing, interval: Duration
+    ) -> NodeConfiguration {
         let router = VirtualRouterParameters(
-            virtualRouterID: virtualRouterID, priority: Priority(host == 0 ? 150 : 100),
+            virtualRouterID: virtualRouterID, priority: priority,
             advertisementInterval: interval, preempts: false, addresses: [virtualAddress.address])
         return NodeConfiguration(
             name: "redis", node: "node\(host + 1)", router: router, virtualAddresses: [virtualAddress],
             upkeep: interval > .seconds(1) ? .init(lifetime: .seconds(300), announceRefresh: nil) : .init(),
             localRedis: RedisAddress(host: address(host), port: redisPort),
-            peerRedis: RedisAddress(host: address(1 - host), port: redisPort), timing: timing)
+            peerRedis: RedisAddress(host: address(peer), port: redisPort), timing: timing)
     }
 
     func startDaemon(_ host: Int) {
@@ -70,7 +73,7 @@ extension World {
                 world.hosts[other].redis.channels.removeAll { $0.host == host }
             }
         }
-        let peer = 1 - host
+        let peer = peer(of: host)
         if isOpen(.redis, host, peer) {
             after(latency(host, peer), closing)
         } else if hosts[host].isUp {

@@ -107,7 +107,13 @@ extension World {
 
     private func killHost(_ host: Int, _ disk: RedisServer.Disk, _ down: Time) {
         guard hosts[host].isUp else { return }
-        catchUp(1 - host)
+        powerOff(host, disk)
+        after(down) { $0.boot(host) }
+    }
+
+    /// Everything on a machine is gone at once, and nobody is told.
+    func powerOff(_ host: Int, _ disk: RedisServer.Disk) {
+        for other in hosts.indices where other != host { catchUp(other) }
         killRedis(host, leaving: disk, withHost: true)
         hosts[host].daemon.core = nil
         hosts[host].daemon.process += 1
@@ -117,7 +123,6 @@ extension World {
         hosts[host].addressUntil = nil
         hosts[host].isUp = false
         network.held.removeAll { $0.from == host || $0.to == host }
-        after(down) { $0.boot(host) }
     }
 
     private func boot(_ host: Int) {

@@ -10,6 +10,7 @@ extension World {
         catchUp(host)
         dropReplicas(of: host)
         linkNumber += 1
+        auditMaster(master, of: host)
         hosts[host].redis.role = .replica(.init(master: master, number: linkNumber, downSince: now))
         hosts[host].redis.roleChangedAt = now
         if let master, master != host { connect(host, linkNumber, after: random.time(.ms(1) ... .ms(3))) }
@@ -98,6 +99,8 @@ extension World {
     private func goOn(_ host: Int, with theirs: RedisServer) {
         let old = hosts[host].redis.position
         if old.branch != theirs.position.branch {
+            // Redis shuts a replica's replicas out when its history gets another id.
+            dropReplicas(of: host)
             hosts[host].redis.previous = old
             hosts[host].redis.position = Position(branch: theirs.position.branch, offset: old.offset)
         }
@@ -142,6 +145,7 @@ extension World {
         guard !hosts[host].redis.isHung, !hosts[master].redis.isHung else {
             return after(.ms(20)) { $0.load(host, number, from: master, snapshot) }
         }
+        dropReplicas(of: host)
         let old = hosts[host].redis.position
         hosts[host].redis.process = .loading
         hosts[host].redis.position = snapshot

@@ -5,7 +5,7 @@ import Replication
 
 extension World {
     func startMonitors(_ host: Int) {
-        for server in hosts.indices {
+        for server in [host, peer(of: host)].sorted() {
             hosts[host].daemon.monitors[server] = Monitor()
             let process = hosts[host].daemon.process
             after(random.time(0 ... .ms(5))) { $0.tick(host, server, process) }
@@ -81,7 +81,7 @@ extension World {
 
     /// The connections of the daemons' monitors are closed by the end of a server.
     func closeConnections(to server: Int) {
-        for host in hosts.indices where hosts[host].daemon.core != nil && isOpen(.redis, server, host) {
+        for host in hosts.indices where asks(host, server) && isOpen(.redis, server, host) {
             let process = hosts[host].daemon.process
             after(latency(server, host)) { world in
                 world.deliver(to: host, process) { world in
@@ -92,10 +92,15 @@ extension World {
         }
     }
 
-    /// Who is subscribed on the local Redis.
+    private func asks(_ host: Int, _ server: Int) -> Bool {
+        hosts[host].daemon.core != nil && (host == server || peer(of: host) == server)
+    }
+
+    /// Who is subscribed on the local Redis. Where a stranger is as well, the one whose name has changed last counts, and the
+    /// number in it changes every second: now it is the one, now the other.
     private func look(_ host: Int) {
-        let channel = hosts[host].redis.channels.last { $0.host != host }?.channel
-        see(host, channel)
+        let others = hosts[host].redis.channels.filter { $0.host != host }
+        see(host, others.count > 1 ? others[Int(now / .ms(500)) % others.count].channel : others.last?.channel)
     }
 
     private func see(_ host: Int, _ channel: String?) {

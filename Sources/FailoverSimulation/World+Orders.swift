@@ -21,7 +21,7 @@ extension World {
         case .lead: lead(host, end)
         case .handOver(let timeout): handOver(timeout, id, host, end)
         case .follow(let accepting):
-            FollowJob(host: host, accepting: accepting, startedAt: now, finish: end).start(self)
+            FollowJob(host: host, peer: peer(of: host), accepting: accepting, startedAt: now, finish: end).start(self)
         case .park:
             let startedAt = instant
             send(.follow(nil), from: host, to: host) { world, response in
@@ -63,7 +63,7 @@ extension World {
         if options.mutation == .addressFirst { add(host, lifetime: .s(3)) }
         if options.mutation == .withoutGate { return promoteBlindly(host, end) }
         let job = PromotionJob(
-            host: host, local: host, master: 1 - host, startedAt: now,
+            host: host, local: host, master: peer(of: host), startedAt: now,
             request: Promotion.Request(policy: policy(request, local: host)), finish: end)
         job.start(self)
     }
@@ -84,7 +84,7 @@ extension World {
     private func handOver(
         _ timeout: Duration, _ id: OperationID, _ host: Int, _ end: @escaping (World, OperationOutcome) -> Void
     ) {
-        let peer = 1 - host
+        let peer = peer(of: host)
         let request = RedisOrder.PromotionOrder(timeout: timeout, promotesAfterTimeout: false)
         let job = PromotionJob(
             host: host, local: peer, master: host, startedAt: now,
@@ -99,7 +99,7 @@ extension World {
             end(world, OperationOutcome(result, startedAt: startedAt))
         }
         send(.info, from: host, to: host) { world, ours in
-            world.send(.info, from: host, to: 1 - host) { world, theirs in
+            world.send(.info, from: host, to: world.peer(of: host)) { world, theirs in
                 guard case .reply(let own) = ours else {
                     return finish(world, .failed(reason: "the local server does not answer"))
                 }
@@ -117,12 +117,14 @@ extension World {
         }
     }
 
-    /// What no shell would do: whatever is master is followed.
+    /// What no shell would do: whatever is master is followed, a stranger's as well.
     func followBlindly(_ host: Int) {
         after(.ms(300)) { world in
-            guard world.hosts[1 - host].redis.isMaster, world.hosts[1 - host].redis.process == .running else { return }
-            let audit = { (world: World) in _ = world.auditFollow(of: host, master: 1 - host) }
-            world.send(.follow(1 - host), from: host, to: host, before: audit) { _, _ in }
+            let others = world.hosts.filter { $0.index != host && $0.isUp }
+            let masters = others.filter { $0.redis.isMaster && $0.redis.process == .running }
+            guard let master = masters.last?.index else { return }
+            let audit = { (world: World) in _ = world.auditFollow(of: host, master: master) }
+            world.send(.follow(master), from: host, to: host, before: audit) { _, _ in }
         }
     }
 }

@@ -18,10 +18,8 @@ extension World {
         endLinks(to: host, entries, withHost: withHost)
         keep(host, disk)
         if wasLoading, disk != .empty { hosts[host].redis.disk = .appendOnly }
-        timeline.forgive(unless: hosts.map(\.redis.position))
-        for daemon in hosts.indices {
-            hosts[daemon].daemon.subscribed = daemon == host ? hosts[daemon].daemon.subscribed : nil
-        }
+        timeline.forgive(unless: pair.map(\.redis.position))
+        for other in hosts where other.peer == host { other.daemon.subscribed = nil }
         if !withHost { closeConnections(to: host) }
     }
 

@@ -1,5 +1,6 @@
 import Failover
 import Replication
+import VRRP
 
 // A run: a beginning, a storm, and the calm after it, in which everything must come right by itself.
 
@@ -23,7 +24,8 @@ extension World {
             for _ in 0..<50 { timeline.append(100, isPing: false, to: &data, at: now) }
         }
         for index in 0..<2 {
-            let configuration = Self.configuration(index, timing: timing, interval: interval)
+            let configuration = Self.configuration(
+                index, peer: 1 - index, priority: Priority(index == 0 ? 150 : 100), timing: timing, interval: interval)
             let redis = RedisServer(host: index, position: data)
             if index == 1, beginning == .half || beginning == .empty {
                 redis.position = timeline.fork(nil, base: 0, sharesOffsets: false)
@@ -32,13 +34,15 @@ extension World {
             processNumber += 1
             redis.runID = "run\(processNumber)"
             redis.process = .running
-            hosts.append(Host(index: index, redis: redis, daemon: Daemon(configuration: configuration)))
+            hosts.append(
+                Host(index: index, peer: 1 - index, redis: redis, daemon: Daemon(configuration: configuration)))
         }
         switch beginning {
         case .pair: connectPair()
         case .parked, .empty: park()
         case .half: break
         }
+        if let stranger { prepare(stranger) }
     }
 
     private func connectPair() {
@@ -50,7 +54,7 @@ extension World {
     private func park() {
         // Two masters with the same replication id do not exist: a start draws a new one.
         guard hasBootFence else { return timeline.keys(at: hosts[1].redis.position) > 0 ? connectPair() : () }
-        for host in hosts.indices { follow(host, nil) }
+        for host in pair.indices { follow(host, nil) }
     }
 
     /// Draws what happens, and when.
@@ -75,7 +79,7 @@ extension World {
         network.streamDelay = random.time(200 ... .ms(3))
         let beginning = random.pick([Beginning.pair, .pair, .pair, .parked, .half, .empty])
         build(beginning, timing: .init(), interval: .milliseconds(100))
-        for host in hosts.indices { after(random.time(0 ... .s(2))) { $0.startDaemon(host) } }
+        for host in pair.indices { after(random.time(0 ... .s(2))) { $0.startDaemon(host) } }
         startClients()
         startPings()
         startAudits()
@@ -83,8 +87,8 @@ extension World {
         for entry in schedule { at(entry.time) { $0.commit(entry.fault) } }
         let lines =
             ["boot fence \(hasBootFence ? "on" : "off"), beginning: \(beginning)"]
-            + schedule.map { "\($0.time.text) \($0.fault)" }
-        let storm = max(schedule.last?.time ?? 0, .s(5))
+            + schedule.map { "\($0.time.text) \($0.fault)" } + (stranger.map { ["\($0)"] } ?? [])
+        let storm = max(schedule.last?.time ?? 0, stranger?.departure ?? 0, .s(5))
         run(until: storm)
         calm(from: storm)
         totals.runs = 1
@@ -115,7 +119,8 @@ extension World {
 
     private var areFaultsOver: Bool {
         !network.isDisturbed && now - network.lastDisturbance > .s(1)
-            && hosts.allSatisfy {
+            && !isStrangerThere
+            && pair.allSatisfy {
                 $0.isUp && $0.isLinkUp && $0.daemon.isWorking && $0.redis.process == .running && !$0.redis.isHung
             }
     }
@@ -123,7 +128,7 @@ extension World {
     private func startAudits() {
         after(.s(1)) { world in
             world.startAudits()
-            for host in world.hosts.indices { world.auditServing(host) }
+            for host in world.pair.indices { world.auditServing(host) }
         }
     }
 }

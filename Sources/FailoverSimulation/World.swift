@@ -10,8 +10,10 @@ final class World {
     private var queue = EventQueue()
     var timeline = Timeline()
     var network: Network
+    /// The pair; where there is a stranger, that, and the machine that it may take for its peer, which is never on.
     var hosts: [Host] = []
     var clients: [Client] = []
+    let stranger: Stranger?
     var audit = Audit()
     var totals = Simulation.Totals()
     var linkNumber = 0
@@ -29,7 +31,8 @@ final class World {
     init(_ options: Simulation.Options, seed: UInt64) {
         self.options = options
         random = SeededRandom(seed)
-        network = Network(hosts: 2, clients: 2)
+        stranger = Stranger.drawn(seed: seed, options)
+        network = Network(hosts: stranger == nil ? 2 : Self.mostHosts, clients: 2)
     }
 
     // MARK: Time

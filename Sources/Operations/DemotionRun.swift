@@ -235,6 +235,9 @@ public struct DemotionRun: Sendable {
                     return refused(.wouldDiscard(.bytes(leaked)))
                 }
                 if case .bytes(let bytes) = discarding { discarding = .bytes(bytes + leaked) }
+            } else if fenced == nil, case .bytes(let bytes) = discarding {
+                // A replica of somebody else goes on until it is told otherwise: what came since is discarded as well.
+                discarding = .bytes(bytes + max(last.dataOffset - ours.dataOffset, 0))
             }
             _ = try await local.perform(PromotionLoop.disconnectCommands)
         } catch {

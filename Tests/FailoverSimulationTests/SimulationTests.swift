@@ -66,6 +66,31 @@ import Testing
         if let failure { #expect(invariants.contains(failure.invariant), "\(failure)") }
     }
 
+    @Test func `a stranger with the pair's virtual router id costs the pair nothing`() async {
+        var options = Simulation.Options()
+        options.hasStranger = true
+        var totals = Simulation.Totals()
+        for outcome in await run(1...20, options) {
+            totals.add(outcome.totals)
+            #expect(outcome.failure == nil, "seed \(outcome.seed): \(outcome.schedule)")
+        }
+        #expect(totals.strangers == 20)
+    }
+
+    /// What the rules protect the pair from, a stranger included: within some seeds from the one that is given.
+    @Test(arguments: [
+        (Simulation.Mutation.followBlindly, UInt64(35), Simulation.Invariant.wiped), (.withoutFence, 150, .lostWrite),
+    ])
+    func `a rule that is taken out beside a stranger is missed`(
+        mutation: Simulation.Mutation, seed: UInt64, invariant: Simulation.Invariant
+    ) {
+        var options = Simulation.Options()
+        options.hasStranger = true
+        options.mutation = mutation
+        let failures = (seed..<seed + 20).lazy.compactMap { Simulation.run(seed: $0, options).failure }
+        #expect(failures.contains { $0.invariant == invariant && $0.text.contains("stranger") })
+    }
+
     /// `scripts/simulate` runs a week.
     @Test func `in a quiet day nothing happens`() {
         // Advertisements every 40 s, and readings every minute, so that it is over in a moment.

@@ -7,6 +7,7 @@ import Synchronization
 //
 //     syncgate-simulation --count 10000 --jobs 2
 //     syncgate-simulation --seed 4711 --trace
+//     syncgate-simulation --count 2000 --stranger
 //     syncgate-simulation --quiet-seconds 604800 [--slow]
 
 struct Arguments {
@@ -34,6 +35,7 @@ struct Arguments {
             case "--limit": limit = Int(max(Arguments.number(&words, word), 1))
             case "--quiet-seconds": quietSeconds = Int64(Arguments.number(&words, word))
             case "--slow": isSlow = true
+            case "--stranger": options.hasStranger = true
             case "--trace": options.isTracing = true
             case "--verbose": (options.isTracing, options.isVerbose) = (true, true)
             case "--without":
@@ -56,7 +58,7 @@ struct Arguments {
         print(
             """
             usage: syncgate-simulation [--seeds FROM..TO | --count N | --seed N [--trace | --verbose]]
-                       [--jobs N] [--limit N] [--without RULE] [--quiet-seconds N [--slow]]
+                       [--jobs N] [--limit N] [--without RULE] [--stranger] [--quiet-seconds N [--slow]]
             """)
         exit(2)
     }
@@ -73,7 +75,7 @@ func describe(_ outcome: Simulation.Outcome) {
 func describe(_ totals: Simulation.Totals) {
     print(
         """
-        \(totals.runs) runs, \(totals.steps) steps, \(totals.faults) faults, \(totals.writes) acknowledged writes
+        \(totals.runs) runs, \(totals.steps) steps, \(totals.faults) faults, \(totals.strangers) strangers, \(totals.writes) acknowledged writes
         \(totals.failovers) failovers, \(totals.switchovers) switchovers behind a fence, \(totals.leads) leads, \
         \(totals.follows) follows, \(totals.refusals) refusals
         \(totals.fullCopies) full copies, \(totals.partialCopies) partial ones
