@@ -19,6 +19,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
+#include <sys/mman.h>
 
 // Constants whose own header cannot be included beside the C library's, or that are newer than some of them.
 enum {
@@ -79,6 +80,17 @@ static inline int clinuxnet_control(const struct msghdr *message, int level, int
 static inline int clinuxnet_attach_filter(int fd, const struct sock_filter *filter, unsigned short count) {
     struct sock_fprog program = {.len = count, .filter = (struct sock_filter *)filter};
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
+// Where the code of the running executable begins and ends, by the linker.
+extern const char __executable_start[], etext[];
+
+// Has the kernel forget which pages of that code the process has used; the next use maps them again. Returns what madvise(2)
+// returns.
+static inline int clinuxnet_release_text(size_t page) {
+    uintptr_t from = ((uintptr_t)__executable_start + page - 1) / page * page;
+    uintptr_t to = (uintptr_t)etext / page * page;
+    return from < to ? madvise((void *)from, to - from, MADV_DONTNEED) : 0;
 }
 
 #endif

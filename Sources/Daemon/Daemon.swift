@@ -64,6 +64,7 @@ public final class Daemon: Sendable {
             let desk = ControlDesk(routers: routers, inbox: inbox, report: report)
             let server = try await ControlServer(socket.descriptor) { await desk.answer($0) }
             control = Control(socket, server)
+            ProgramText.release()
             heartbeat = try HeartbeatLoop(
                 configuration.virtualRouters, nodes: Self.makeNodes(configuration, routers), routers: routers,
                 inbox: inbox, realTime: configuration.realTime, logger: logger,

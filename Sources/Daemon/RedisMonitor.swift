@@ -133,13 +133,10 @@ final class RedisMonitor {
         }
     }
 
-    /// The timer is left running where it fires early, so that an answer in time costs nothing.
+    /// Moving the timer costs less than waking up for nothing.
     private func arm() {
-        guard !isStopped, let deadline = watch.deadline else { return }
-        if let timer {
-            guard deadline < timer.at else { return }
-            timer.task.cancel()
-        }
+        guard !isStopped, let deadline = watch.deadline, deadline != timer?.at else { return }
+        timer?.task.cancel()
         let pause = max(deadline - .now, .zero)
         let task = eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(Int64(pause / .nanoseconds(1)))) {
             self.timerFired()

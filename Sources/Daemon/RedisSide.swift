@@ -125,7 +125,7 @@ public final class RedisSide: Sendable {
         eventLoop.execute {
             guard let monitors = self.loop.value?.monitors else { return }
             for (index, monitor) in monitors.enumerated() {
-                monitor.apply(Self.settings(configuration, readsChannels: index == 0))
+                monitor.apply(Self.settings(configuration, isLocal: index == 0))
             }
         }
     }
@@ -162,12 +162,14 @@ public final class RedisSide: Sendable {
         }
     }
 
-    private static func settings(
-        _ configuration: VirtualRouterConfiguration, readsChannels: Bool
-    ) -> RedisWatch.Settings {
-        RedisWatch.Settings(
-            sampleInterval: configuration.sampleInterval, downAfter: configuration.node.timing.downAfter,
-            readsChannels: readsChannels)
+    /// A hang of the local server must be seen in time; the peer's is its own daemon's to see.
+    private static func settings(_ configuration: VirtualRouterConfiguration, isLocal: Bool) -> RedisWatch.Settings {
+        let downAfter = configuration.node.timing.downAfter
+        let own = min(.milliseconds(300), downAfter * 3 / 10)
+        return RedisWatch.Settings(
+            sampleInterval: configuration.sampleInterval, downAfter: downAfter,
+            calmInterval: isLocal ? own : min(.milliseconds(500), downAfter / 2),
+            calmReplicaInterval: isLocal ? own : min(.seconds(1), downAfter), readsChannels: isLocal)
     }
 
     // MARK: On the event loop
@@ -179,7 +181,7 @@ public final class RedisSide: Sendable {
         let side = Loop(view)
         side.monitors = [(configuration.local, true), (configuration.peer, false)].map { endpoint, isLocal in
             RedisMonitor(
-                endpoint, Self.settings(configuration, readsChannels: isLocal), channels: view.pattern,
+                endpoint, Self.settings(configuration, isLocal: isLocal), channels: view.pattern,
                 executor: thread, on: eventLoop
             ) { [weak self] in self?.heard($0, isLocal: isLocal) }
         }

@@ -13,6 +13,10 @@ struct RedisWatch: Equatable {
         var sampleInterval: Duration
         /// A connection on which nothing was answered for twice this long is given up.
         var downAfter: Duration
+        /// Between two questions to a master in which nothing happens, at least: the end of its process is seen without.
+        var calmInterval: Duration
+        /// The same for a replica, which nothing is lost of.
+        var calmReplicaInterval: Duration
         /// Ask also who is subscribed to the presence channels.
         var readsChannels: Bool
     }
@@ -60,8 +64,6 @@ struct RedisWatch: Equatable {
         case asked(Question, at: Instant)
     }
 
-    /// A server in which nothing happens is asked this often: the end of its process is seen without.
-    private static let calmInterval: Duration = .milliseconds(250)
     /// Every section is read this often.
     private static let fullInterval: Duration = .seconds(1)
     /// The presence channels are read with the first question after this long.
@@ -211,7 +213,9 @@ struct RedisWatch: Equatable {
         last = info
         if question.isFull { fullAt = at }
         if isNews, !question.isFull { return actions + ask(full: true, now) }
-        link = .idle(nextAt: max(at + (isCalm ? calmInterval : settings.sampleInterval), now))
+        let calm = info.masterLink == nil ? settings.calmInterval : settings.calmReplicaInterval
+        let pause = isCalm ? max(calm, settings.sampleInterval) : settings.sampleInterval
+        link = .idle(nextAt: max(at + pause, now))
         return [.post(.observed(Observation(info, at: at)))] + actions
     }
 
@@ -227,11 +231,6 @@ struct RedisWatch: Equatable {
         info.keys = last.keys
         info.fullResyncsServed = last.fullResyncsServed
         return info
-    }
-
-    /// Short enough that a hang is seen in time.
-    private var calmInterval: Duration {
-        max(settings.sampleInterval, min(Self.calmInterval, settings.downAfter / 4))
     }
 
     /// Whether nothing was written in between, and nothing is on its way.

@@ -208,6 +208,13 @@ struct Coordinator: Sendable, Equatable {
         return now - lookedAt >= configuration.upkeep.lifetime
     }
 
+    /// Whether it is to look now. Where it need not, it is awake all the same: see `hasSlept`.
+    mutating func isDue(_ now: Instant) -> Bool {
+        if let deadline, deadline <= now { return true }
+        lookedAt = now
+        return false
+    }
+
     /// When to look again although nothing happens; nil for never. What is over and waits for something else is left out.
     var deadline: Instant? {
         let timing = configuration.timing

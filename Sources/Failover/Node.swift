@@ -11,9 +11,9 @@ public struct Node: Sendable, Equatable {
         case stop
         /// From the network, for the election and the addresses. `start`, `stop` and `priorityChanged` are not for callers.
         case network(StandaloneRouter.Event)
-        /// What the local Redis said, or that it says nothing. Whenever there is news, and at least every `downAfter / 4`.
+        /// What the local Redis said, or that it says nothing. Whenever there is news, and at least every `downAfter / 3`.
         case local(RedisReading)
-        /// The same of the peer's Redis.
+        /// The same of the peer's Redis, at least every `downAfter`.
         case peer(RedisReading)
         /// The other daemon, as the local Redis shows it; nil: it is not to be seen.
         case peerDaemon(Presence?)
@@ -127,7 +127,8 @@ public struct Node: Sendable, Equatable {
         case .reconfigured(let new): reconfigure(new, &output, now)
         case .deadlineReached:
             route(.deadlineReached, &output, now)
-            coordinate(.deadlineReached, &output, now)
+            // Ten times in a second nothing but an advertisement is due.
+            if coordinator.isDue(now) { coordinate(.deadlineReached, &output, now) }
         }
         return output
     }

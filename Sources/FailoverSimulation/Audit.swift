@@ -148,6 +148,8 @@ extension World {
             daemon.isWorking && now - daemon.lastDisturbance > .s(5) && now - network.lastDisturbance > .s(3)
             && now - hosts[host].redis.disturbedAt > .s(3) && daemon.state != .paused
             && hosts[master].daemon.state != .paused
+            // Beside a stranger that serves in the pair's place, a replica does not promote itself.
+            && now - audit.strangerAt > .s(3)
         let held = timeline.missing(from: old)
         if isWatched, timeline.missing(from: new).writes > held.writes {
             return fail(

@@ -14,8 +14,11 @@ extension World {
 
     private func tick(_ host: Int, _ server: Int, _ process: Int) {
         guard hosts[host].daemon.process == process, hosts[host].daemon.core != nil else { return }
-        let isCalm = hosts[host].daemon.monitors[server].isCalm
-        after(options.sampleInterval * (isCalm ? 5 : 2) / 2) { $0.tick(host, server, process) }
+        var pause = options.sampleInterval
+        if hosts[host].daemon.monitors[server].isCalm {
+            pause *= server == host ? 3 : hosts[server].redis.isMaster ? 5 : 10
+        }
+        after(pause) { $0.tick(host, server, process) }
         if hosts[host].daemon.isFrozen { return }
         ask(host, server)
         if let since = hosts[host].daemon.monitors[server].silentSince {
@@ -34,6 +37,7 @@ extension World {
             if hosts[host].daemon.monitors[server].silentSince == nil {
                 hosts[host].daemon.monitors[server].silentSince = now - options.sampleInterval
             }
+            hosts[host].daemon.monitors[server].isCalm = false
             return
         }
         hosts[host].daemon.monitors[server].isAsking = true
@@ -48,6 +52,7 @@ extension World {
     }
 
     private func take(_ response: Response, _ host: Int, _ server: Int, _ asked: Time) {
+        hosts[host].daemon.monitors[server].isCalm = false
         if case .silent = response {
             if hosts[host].daemon.monitors[server].silentSince == nil {
                 hosts[host].daemon.monitors[server].silentSince = asked
@@ -55,7 +60,6 @@ extension World {
             return
         }
         hosts[host].daemon.monitors[server].silentSince = nil
-        hosts[host].daemon.monitors[server].isCalm = false
         switch response {
         case .reply(var info):
             let isStill = hosts[host].daemon.monitors[server].offset == info.dataOffset

@@ -8,8 +8,8 @@ public import VRRP
 ///
 /// Not for sharing: made, used and let go on one thread (see `StandaloneThread`).
 public final class RouterLoop<Core: RouterCore> {
-    /// A virtual router with its place.
-    private struct Router {
+    /// A virtual router with its place. A class, so that looking at a part of it copies nothing.
+    private final class Router {
         var core: Core
         var sent = 0
         var unsent = 0
@@ -17,6 +17,12 @@ public final class RouterLoop<Core: RouterCore> {
         var held: Set<VirtualAddress> = []
         let configuration: StandaloneConfiguration
         let segment: Segment
+
+        init(_ core: Core, _ configuration: StandaloneConfiguration, _ segment: Segment) {
+            self.core = core
+            self.configuration = configuration
+            self.segment = segment
+        }
     }
 
     private let loop: EventLoop
@@ -74,9 +80,7 @@ public final class RouterLoop<Core: RouterCore> {
         let segment = known ?? Segment(configuration)
         if known == nil { segments.append(segment) }
         segment.adopt(configuration)
-        routers.append(
-            Router(
-                core: makeCore(routers.count, unowned), configuration: configuration, segment: segment))
+        routers.append(Router(makeCore(routers.count, unowned), configuration, segment))
         due.append((nil, false))
     }
 
@@ -257,18 +261,20 @@ public final class RouterLoop<Core: RouterCore> {
     private func handleNetwork(_ event: StandaloneRouter.Event, _ index: Int) { handle(Core.network(event), index) }
 
     private func handle(_ event: Core.Event, _ index: Int) {
+        let router = routers[index]
         var events = [event]
-        while !events.isEmpty {
-            let next = events.removeFirst()
-            for action in routers[index].core.handle(next, now: .now) {
+        var handled = 0
+        while handled < events.count {
+            for action in router.core.handle(events[handled], now: .now) {
                 if let action = Core.networkAction(of: action) {
-                    events += execute(action, index).map(Core.network)
+                    for outcome in execute(action, index) { events.append(Core.network(outcome)) }
                 } else {
                     perform(action, index)
                 }
             }
+            handled += 1
         }
-        due[index] = (routers[index].core.deadline, routers[index].core.isActive)
+        due[index] = (router.core.deadline, router.core.isActive)
     }
 
     /// Executes it, and returns what came of it.

@@ -26,7 +26,9 @@ struct RedisWatchTests {
 
     private func watch(readsChannels: Bool = false) -> RedisWatch {
         var watch = RedisWatch(
-            .init(sampleInterval: .milliseconds(100), downAfter: .seconds(1), readsChannels: readsChannels))
+            .init(
+                sampleInterval: .milliseconds(100), downAfter: .seconds(1), calmInterval: .milliseconds(250),
+                calmReplicaInterval: .seconds(1), readsChannels: readsChannels))
         #expect(watch.deadline == nil)
         #expect(watch.handle(.started, now: at(0)) == [.connect])
         return watch
@@ -60,7 +62,7 @@ struct RedisWatchTests {
         #expect(watch.handle(.deadlineReached, now: at(1001)) == [everything])
     }
 
-    @Test("asked every 250 ms while nothing moves, else every 100 ms; at least four times in down_after")
+    @Test("asked every 250 ms while nothing moves, else every 100 ms, or as seldom as it is sampled")
     func calm() {
         var watch = observed()
         let moved = [text(Self.replication.replacing("1000", with: "1014"))]
@@ -72,10 +74,10 @@ struct RedisWatchTests {
             _ = watch.handle(.answered(answer), now: at(due + 1))
             #expect(watch.deadline == at(next))
         }
-        watch.settings.downAfter = .milliseconds(400)
+        watch.settings.sampleInterval = .milliseconds(300)
         #expect(watch.handle(.deadlineReached, now: at(951)) == [brief])
         _ = watch.handle(.answered(moved), now: at(952))
-        #expect(watch.deadline == at(1051))
+        #expect(watch.deadline == at(1251))
     }
 
     @Test("another history: the other sections are read at once")

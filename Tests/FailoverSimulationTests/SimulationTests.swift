@@ -46,12 +46,12 @@ import Testing
     /// is near the first that shows it.
     @Test(arguments: [
         (Simulation.Mutation.withoutGate, UInt64(6), [Simulation.Invariant.lostWrite]),
-        (.withoutFence, 23, [.lostWrite]),
+        (.withoutFence, 147, [.lostWrite]),
         (.addressFirst, 2, [.addressWithoutMaster]),
         (.addressStays, 2, [.twoAddresses, .addressWithoutMaster, .stuck]),
         (.followBlindly, 48, [.wiped, .lostWrite]),
         (.ignoreRestart, 16, [.wiped, .lostWrite, .addressWithoutMaster]),
-        (.silentLoss, 1, [.lostWrite]),
+        (.silentLoss, 4, [.lostWrite]),
         (.heartbeatWaits, 21, [.heartbeat]),
         (.silentAddress, 1, [.silence]),
         (.blindToDeath, 16, [.addressWithoutMaster, .wiped, .stuck]),
