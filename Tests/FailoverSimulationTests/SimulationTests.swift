@@ -102,6 +102,6 @@ import Testing
     @Test func `in quiet minutes at the default settings nothing happens`() {
         let outcome = Simulation.runQuiet(seconds: 300, isSlow: false)
         #expect(outcome.failure == nil)
-        #expect(outcome.totals.steps > 20_000)
+        #expect(outcome.totals.steps > 15_000)
     }
 }
