@@ -27,9 +27,9 @@ final class ResetResponder: Sendable {
         fileprivate let isOver = Mutex(false)
         fileprivate let stopper: Descriptor
 
-        fileprivate init(_ addresses: [IPAddress], _ attempt: SystemCallError.Attempt) throws(SystemCallError) {
+        fileprivate init(_ addresses: [IPAddress]) throws(SystemCallError) {
             self.addresses = Set(addresses)
-            stopper = try Descriptor(eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK)), attempt)
+            stopper = try .eventCounter()
         }
 
         /// Nothing is answered any more from the moment that this returns.
@@ -49,7 +49,7 @@ final class ResetResponder: Sendable {
         let attempt = SystemCallError.Attempt.openResetResponder(interface: link.name)
         // Nothing is received before the filter is attached and the socket bound.
         socket = try Descriptor.socket(AF_PACKET, SOCK_DGRAM, protocol: 0, attempt)
-        control = try Switch(addresses, attempt)
+        control = try Switch(addresses)
         interface = link.index
         interfaceName = link.name
         if let code = Self.filter(addresses).attach(to: socket) { throw SystemCallError(attempt, code) }

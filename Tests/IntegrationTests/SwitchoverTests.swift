@@ -50,7 +50,8 @@ struct SwitchoverTests {
             let account = try await load.stop(lookingAt: pair.replica.url)
             #expect(outcome.exitCode == 0, "\(outcome.errors)")
             #expect(account.lost == [])
-            // 16 MB at 8 MB/s, more than the writers write: no promotion before that, and clients were stopped for a small part of it only.
+            // 16 MB at 8 MB/s, more than the writers write: no promotion before that, and clients were stopped for a small
+            // part of it only.
             #expect(outcome.duration > .milliseconds(1500))
             #expect((outcome.json("write_gap_ms") as? Double ?? .infinity) < 1000)
         }

@@ -80,6 +80,7 @@ struct ResetResponderTests {
         /// Ends the loop, and does something while it waits.
         func finish<T>(_ body: () throws -> T) throws -> T {
             inbox.post(.finish)
+            // Nothing shows from outside that the loop has left its last round; the responder has a second.
             usleep(100_000)
             let result = try body()
             thread.join()
