@@ -123,7 +123,8 @@ public struct SalvageCircumstances: Sendable, Equatable {
 extension DivergencePolicy {
     /// What to do about `range`.
     public func decision(for range: SalvageRange, _ circumstances: SalvageCircumstances) -> SalvageDecision {
-        if circumstances.isLoading { return self == .discard ? .discard(bytes: nil) : .refuse(.loading) }
+        // Redis refuses SLAVEOF then, whatever the policy.
+        if circumstances.isLoading { return .refuse(.loading) }
         if range == .none { return .follow }
         switch self {
         case .discard: return .discard(bytes: range.missingBytes)

@@ -1,7 +1,7 @@
 // What a master sends after `+CONTINUE`:
 //
 //     *3\r\n  $3\r\nSET\r\n  $1\r\nk\r\n  $5\r\nvalue\r\n      an array of bulk strings: a command
-//     PING\r\n                                                  an inline command (old masters)
+//     PING\r\n                                                  an inline command (old masters; never a write)
 //     \n                                                        a keep-alive: a byte of the stream, and no command
 //
 // Offsets count bytes from 1. A server at `master_repl_offset` F has written the bytes 1 to F, and `PSYNC id P+1` asks for
@@ -166,11 +166,13 @@ extension ReplicationStream {
             expected = .numberEnd(number, value: value)
             return
         }
-        guard byte.isASCIIDigit else { throw .notADigit(byte: byte, in: number, at: offset) }
+        // As in Redis, a number does not begin with a zero, but for 0 itself.
+        guard byte.isASCIIDigit, digits == 0 || value > 0 else {
+            throw .notADigit(byte: byte, in: number, at: offset)
+        }
         // Nothing overflows: the value was in range, which ends far below.
         let next = value * 10 + Int64(byte - UInt8(ascii: "0"))
-        // Zeros in front do not make a number larger; no server sends them, and they shall not go on for ever.
-        guard next <= number.range.upperBound, digits < 20 else { throw .outOfRange(number, value: next, at: offset) }
+        guard next <= number.range.upperBound else { throw .outOfRange(number, value: next, at: offset) }
         expected = .number(number, value: next, digits: digits + 1)
     }
 
@@ -226,6 +228,7 @@ extension ReplicationStream {
 extension ReplicationStream {
     private mutating func endCommand() throws(ReplicationStreamError) -> StreamCommand {
         guard let kind = StreamCommand.Kind(arguments) else { throw .badSelect(at: commandStart) }
+        if case .inline = expected, kind == .write { throw .inlineWrite(at: commandStart) }
         let wasInTransaction = transactionStart != nil
         try note(kind)
         let command = StreamCommand(

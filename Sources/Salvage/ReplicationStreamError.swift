@@ -20,7 +20,7 @@ public enum ReplicationStreamError: Error, Sendable, Equatable {
     case notACommand(byte: UInt8, at: Int64)
     /// A byte that is not `$`, where an argument should begin.
     case notAnArgument(byte: UInt8, at: Int64)
-    /// A byte that is no digit, in a number.
+    /// A byte that is no digit, in a number, or a digit after a zero in front.
     case notADigit(byte: UInt8, in: Number, at: Int64)
     /// A number below or above what it can be; `value` is what was read of it until then.
     case outOfRange(Number, value: Int64, at: Int64)
@@ -28,6 +28,9 @@ public enum ReplicationStreamError: Error, Sendable, Equatable {
     case missingLineEnd(byte: UInt8, at: Int64)
     /// A byte that an inline command of a master does not hold: a control character, a quote, beyond ASCII.
     case strangeInlineByte(byte: UInt8, at: Int64)
+    /// An inline command that is a write: masters send those as arrays, so that it is the rest of one. The offset is the
+    /// command's.
+    case inlineWrite(at: Int64)
     /// An inline command of more than 65,536 bytes.
     case inlineTooLong(at: Int64)
     /// A `SELECT` that does not name a database; the offset is the command's.
@@ -42,7 +45,8 @@ public enum ReplicationStreamError: Error, Sendable, Equatable {
         switch self {
         case .notACommand(_, let offset), .notAnArgument(_, let offset), .notADigit(_, _, let offset),
             .outOfRange(_, _, let offset), .missingLineEnd(_, let offset), .strangeInlineByte(_, let offset),
-            .inlineTooLong(let offset), .badSelect(let offset), .nestedTransaction(let offset),
+            .inlineWrite(let offset), .inlineTooLong(let offset), .badSelect(let offset),
+            .nestedTransaction(let offset),
             .execWithoutMulti(let offset):
             offset
         }
@@ -60,10 +64,11 @@ extension ReplicationStreamError: CustomStringConvertible {
         switch self {
         case .notACommand(let byte, _): "byte \(byte) does not begin a command"
         case .notAnArgument(let byte, _): "byte \(byte) stands where '$' begins an argument"
-        case .notADigit(let byte, let number, _): "byte \(byte) is no digit of \(number)"
+        case .notADigit(let byte, let number, _): "byte \(byte) does not go on with \(number)"
         case .outOfRange(let number, let value, _): "\(value) is not \(number) of \(number.range)"
         case .missingLineEnd(let byte, _): "byte \(byte) stands where a line ends (CR LF)"
         case .strangeInlineByte(let byte, _): "byte \(byte) does not belong in an inline command of a master"
+        case .inlineWrite: "the line there is no command of a master, but perhaps the end of one"
         case .inlineTooLong: "an inline command goes beyond 65536 bytes"
         case .badSelect: "a SELECT does not name a database"
         case .nestedTransaction: "a MULTI stands inside a transaction"

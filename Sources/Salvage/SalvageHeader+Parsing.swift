@@ -55,6 +55,9 @@ public struct SalvageFile: Sendable, Hashable {
     /// Reads the beginning of a file: `prefix` is its first `SalvageHeader.longest` bytes, or all of a shorter one;
     /// `size` is how long it is, bytes.
     public init(prefix: [UInt8], size: Int64) throws(SalvageHeaderError) {
+        // What is longer than any header and holds none is no cut-off file.
+        guard zip(prefix, Self.opening).allSatisfy(==), prefix.count >= Self.opening.count || size <= prefix.count
+        else { throw .notASalvageFile }
         var stream = ReplicationStream(at: 0)
         stream.append(prefix.prefix(SalvageHeader.longest))
         let echo = try Self.command(&stream)
@@ -67,6 +70,8 @@ public struct SalvageFile: Sendable, Hashable {
         let found = size - stream.offset
         guard found == header.bytes else { throw .wrongSize(expected: header.bytes, found: found) }
     }
+
+    private static let opening = Array("*2\r\n$4\r\nECHO\r\n$".utf8)
 
     private static func command(_ stream: inout ReplicationStream) throws(SalvageHeaderError) -> StreamCommand {
         let command: StreamCommand?
