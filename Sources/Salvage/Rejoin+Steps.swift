@@ -8,7 +8,7 @@ extension Rejoin {
         /// `nil`: no fence, or one without an end.
         var fencedUntil: Instant?
         var isRenewing = false
-        /// The process that was seen first behind this fence: one that was restarted is not fenced.
+        /// The process that was fenced.
         var fencedRunID: String?
         var reading: Reading?
         /// All up to here is safe.
@@ -51,8 +51,8 @@ extension Rejoin {
             return []
         case (.following(let account), _):
             return following(account, event, now)
-        case (_, .fenced(let fence, let until)):
-            return fenced(fence, until)
+        case (_, .fenced(let fence, let until, let runID)):
+            return fenced(fence, until, runID)
         case (_, .fenceFailed(let words)):
             return fenceFailed(words)
         case (_, .unreachable(let server, let reason)):
@@ -102,11 +102,10 @@ extension Rejoin {
 // MARK: - The fence
 
 extension Rejoin {
-    private mutating func fenced(_ fence: Fence, _ until: Instant?) -> [Action] {
+    private mutating func fenced(_ fence: Fence, _ until: Instant?, _ runID: String) -> [Action] {
         (memory.fence, memory.fencedUntil, memory.isRenewing) = (fence, until, false)
-        guard state == .fencing else { return [] }
-        memory.fencedRunID = nil
-        return examine()
+        memory.fencedRunID = runID
+        return state == .fencing ? examine() : []
     }
 
     private mutating func fenceFailed(_ words: String) -> [Action] {
@@ -116,9 +115,8 @@ extension Rejoin {
     }
 
     /// Whether it cannot take writes now, and for a moment more.
-    private mutating func isFenced(_ old: ReplicationInfo, _ now: Instant) -> Bool {
-        if let known = memory.fencedRunID, known != old.server?.runID { return false }
-        memory.fencedRunID = old.server?.runID
+    private func isFenced(_ old: ReplicationInfo, _ now: Instant) -> Bool {
+        guard let runID = memory.fencedRunID, runID == old.server?.runID else { return false }
         guard old.masterLink == nil else { return old.masterLink?.isReadOnly == true }
         guard let until = memory.fencedUntil else { return false }
         return until - now > Self.margin
@@ -286,7 +284,9 @@ extension Rejoin {
 extension Rejoin {
     private mutating func follow(_ account: Account) -> [Action] {
         state = .following(account)
-        return [.follow(account, before: memory.fencedUntil)]
+        // A replica takes no writes, whatever fence it once had as a master.
+        let isMaster = memory.reading?.old.masterLink == nil
+        return [.follow(account, before: isMaster ? memory.fencedUntil : nil)]
     }
 
     private mutating func following(_ account: Account, _ event: Event, _ now: Instant) -> [Action] {

@@ -125,8 +125,9 @@ public struct Rejoin: Sendable, Equatable {
     public enum Event: Sendable, Equatable {
         /// The old master shall follow.
         case requested(Request)
-        /// It takes no writes until then. `readOnlyReplica`, without an end: it is a replica, and needs no fence.
-        case fenced(Fence, until: Instant?)
+        /// It takes no writes until then. `readOnlyReplica`, without an end: it is a replica, and needs no fence. Its
+        /// `run_id` was read on the connection that it was fenced on: a process that was restarted is not fenced.
+        case fenced(Fence, until: Instant?, runID: String)
         /// It could not be fenced, and is not fenced.
         case fenceFailed(String)
         /// Both were read, after it was fenced.
@@ -179,7 +180,8 @@ public struct Rejoin: Sendable, Equatable {
         case discardPartialFile
         /// `BGSAVE` that begins now, and keep its file: linked or copied, synced.
         case snapshot(SnapshotReason)
-        /// `INFO` and `SLAVEOF <new master>` in one write; not after this time.
+        /// `INFO` and `SLAVEOF <new master>` in one write; not after this time, and on the connection that it was last
+        /// looked at on: what was restarted since must not get it.
         case follow(Account, before: Instant?)
         /// `SLAVEOF 127.0.0.1 1`: it was detached, and goes back.
         case park

@@ -17,7 +17,7 @@ private struct Story {
     init(_ policy: DivergencePolicy = .salvage, saved: [Rejoin.SavedFile] = [], allowsDetaching: Bool = true) {
         let request = Rejoin.Request(policy: policy, saved: saved, allowsDetaching: allowsDetaching)
         #expect(after(.requested(request)) == [.fence(for: .seconds(5))])
-        #expect(after(.fenced(.clientPause, until: at(5000))) == [.examine])
+        #expect(after(.fenced(.clientPause, until: at(5000), runID: oldRunID)) == [.examine])
     }
 
     mutating func look(
@@ -132,7 +132,9 @@ struct RejoinTests {
         #expect(story.after(.deadlineReached, at: 2499) == [])
         #expect(story.after(.deadlineReached, at: 2500) == [.fence(for: .seconds(5))])
         #expect(story.rejoin.deadline == nil)
-        #expect(story.after(.fenced(.clientPause, until: at(9000)), at: isRenewedInTime ? 4999 : 5000) == [])
+        #expect(
+            story.after(.fenced(.clientPause, until: at(9000), runID: oldRunID), at: isRenewedInTime ? 4999 : 5000)
+                == [])
         _ = story.after(.snapshotKept("s.rdb"), at: 6000)
         let actions = story.look(old, at: 6000)
         let account = Rejoin.Account(missing: nil, kept: [.snapshot(name: "s.rdb", offset: 410)])
@@ -151,7 +153,7 @@ struct RejoinTests {
         let actions = story.look(master(oldID, at: 410, runID: runID), at: milliseconds)
         if isFencedAgain {
             #expect(actions == [.fence(for: .seconds(5))])
-            #expect(story.after(.fenced(.clientPause, until: at(9500))) == [.examine])
+            #expect(story.after(.fenced(.clientPause, until: at(9500), runID: runID)) == [.examine])
         } else {
             #expect(actions == [.follow(.init(missing: exact310, kept: [.file(file310)]), before: at(5000))])
         }
@@ -161,10 +163,10 @@ struct RejoinTests {
     func replicas() {
         var story = Story()
         let parked = parked(master(oldID, at: 100))
-        #expect(story.look(parked, at: 60_000) == [.follow(.init(missing: nothing), before: at(5000))])
+        #expect(story.look(parked, at: 60_000) == [.follow(.init(missing: nothing), before: nil)])
         var other = Rejoin()
         _ = other.handle(.requested(.init(policy: .salvage, allowsDetaching: true)), now: start)
-        _ = other.handle(.fenced(.readOnlyReplica, until: nil), now: start)
+        _ = other.handle(.fenced(.readOnlyReplica, until: nil, runID: oldRunID), now: start)
         let reading = Rejoin.Reading(
             old: master(oldID, at: 100), new: promoted(at: 100), snapshotBytes: nil, freeBytes: nil)
         #expect(other.handle(.examined(reading), now: start) == [.fence(for: .seconds(5))])
