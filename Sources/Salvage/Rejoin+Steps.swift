@@ -34,6 +34,8 @@ extension Rejoin {
 
     /// A fence that ends sooner is renewed before anything is made to follow.
     static let margin = Duration.milliseconds(500)
+    /// Bytes that are read before what is missing, for the database.
+    static let usualLead: Int64 = 65_536
     /// How often something is saved before it is given up: the master's own PINGs make a second time ordinary.
     static let mostRounds = 6
 
@@ -85,7 +87,8 @@ extension Rejoin {
             state = .renaming(span, tally)
             return [.renameFile]
         case (.renaming(let span, let tally), .renamed(let name)):
-            memory.account.kept.append(.file(SavedFile(name: name, span: span, writes: tally.writes)))
+            let written = StreamSpan(psyncID: span.psyncID, from: tally.from, to: tally.to)
+            memory.account.kept.append(.file(SavedFile(name: name, span: written, writes: tally.writes)))
             return saved(span, tally.writes)
         case (.snapshotting, .snapshotKept(let name)):
             return snapshotKept(name)
@@ -174,7 +177,7 @@ extension Rejoin {
             return [.detach(fencedFor: memory.request.fenceTime)]
         case .readBacklog(let span, .direct):
             state = .reading(span)
-            return [.readBacklog(span)]
+            return [.readBacklog(span, lead: lead(of: span))]
         case .snapshot(let reason):
             guard let old = memory.reading?.old else { return [] }
             let missing = range.missingBytes.map { LossAmendment(bytes: $0, commands: nil) }
@@ -211,7 +214,7 @@ extension Rejoin {
             && snapshot.position == old.lastPosition
     }
 
-    /// Takes over what an interrupted run has saved, where it continues what the new master has without a gap.
+    /// Takes over what an interrupted run has saved, where no gap is left to what the new master has.
     private mutating func adoptSaved(_ reading: Reading) {
         guard !memory.hasAdopted else { return }
         memory.hasAdopted = true
@@ -222,12 +225,14 @@ extension Rejoin {
         }
         var next = span.from
         for file in memory.request.saved.sorted(by: { $0.span.from < $1.span.from })
-        where file.span.psyncID == span.psyncID && file.span.from == next && file.span.to > next
+        where file.span.psyncID == span.psyncID && file.span.from <= next && file.span.to > next
             && file.span.to <= reading.old.end(of: span.psyncID)
         {
+            // A file that begins before what is missing has commands that the new master may have.
+            let writes = file.span.from == next ? file.writes : nil
+            add(LossAmendment(bytes: file.span.to - next, commands: writes))
             next = file.span.to
             memory.account.kept.append(.file(file))
-            add(LossAmendment(bytes: file.span.count, commands: file.writes))
         }
         guard next > span.from else { return }
         memory.safe = ReplicationPosition(replicationID: span.psyncID, offset: next - 1)
@@ -238,12 +243,21 @@ extension Rejoin {
 
 extension Rejoin {
     private mutating func read(_ span: StreamSpan, _ tally: StreamTally) -> [Action] {
-        guard tally.from == span.from, tally.to == span.to, tally.isWhole else {
+        guard tally.from <= span.from, tally.from >= span.from - lead(of: span), tally.to == span.to, tally.isWhole
+        else {
             return failed(.notWhole(asked: span, got: tally))
         }
         guard tally.writes > 0 else { return saved(span, 0) }
         state = .writing(span, tally)
         return [.writeFile(span, tally)]
+    }
+
+    /// Bytes before a span that its backlog has as well, and that are worth reading. Before Redis 4 all of them: there the
+    /// span may begin inside of a command of any length.
+    private func lead(of span: StreamSpan) -> Int64 {
+        guard let old = memory.reading?.old else { return 0 }
+        let there = max(span.from - max(old.backlog.firstByteOffset, 1), 0)
+        return old.identity == nil ? there : min(there, Self.usualLead)
     }
 
     private mutating func saved(_ span: StreamSpan, _ writes: Int64) -> [Action] {

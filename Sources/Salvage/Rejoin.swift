@@ -167,10 +167,11 @@ public struct Rejoin: Sendable, Equatable {
         case examine
         /// Fence it as a master is fenced, and then `SLAVEOF NO ONE`.
         case detach(fencedFor: Duration)
-        /// `PSYNC` on a side connection: exactly these bytes, into memory; nothing else is sent on that connection, and a
-        /// full resync that begins is cut off.
-        case readBacklog(StreamSpan)
-        /// Write the header and the bytes that were read to a file with a partial name, mode 0600.
+        /// `PSYNC` on a side connection, from so many bytes before the span (`StreamLead` says what they tell) exactly to
+        /// its end; nothing else is sent on that connection, and a full resync that begins is cut off. Before Redis 4 the
+        /// tally begins where the lead does, so that a command is whole of which the new master got a part.
+        case readBacklog(StreamSpan, lead: Int64)
+        /// Write the header and the bytes of the tally to a file with a partial name, mode 0600.
         case writeFile(StreamSpan, StreamTally)
         /// Sync it.
         case syncFile

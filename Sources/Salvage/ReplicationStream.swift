@@ -2,7 +2,9 @@
 //
 //     *3\r\n  $3\r\nSET\r\n  $1\r\nk\r\n  $5\r\nvalue\r\n      an array of bulk strings: a command
 //     PING\r\n                                                  an inline command (old masters; never a write)
-//     \n                                                        a keep-alive: a byte of the stream, and no command
+//     \n                                                        a keep-alive: a byte of the stream, and no command;
+//                                                               as the very first byte it is the end of a command that
+//                                                               was cut off, and an error
 //
 // Offsets count bytes from 1. A server at `master_repl_offset` F has written the bytes 1 to F, and `PSYNC id P+1` asks for
 // the bytes from P+1 on.
@@ -151,7 +153,7 @@ extension ReplicationStream {
         } else if byte.isASCIILetter {
             argument.append(byte)
             expected = .inline
-        } else if byte == Self.lineFeed {
+        } else if byte == Self.lineFeed, offset > start {
             commandStart = offset + 1
         } else {
             throw .notACommand(byte: byte, at: offset)

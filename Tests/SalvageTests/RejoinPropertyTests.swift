@@ -121,7 +121,7 @@ private struct Drive {
             old.shift()
             old.fencedUntil = old.now + duration
             pending.append(.detached(.clientPause, until: old.now + duration))
-        case .readBacklog(let span): read(span)
+        case .readBacklog(let span, _): read(span)
         case .writeFile(let span, let tally):
             partial = (span, tally)
             pending.append(.written)

@@ -49,7 +49,7 @@ struct RejoinTests {
     @Test("310 bytes: read, write, sync, rename, look again, follow")
     func salvage() {
         var story = Story()
-        #expect(story.look(master(oldID, at: 410)) == [.readBacklog(span(101, 411))])
+        #expect(story.look(master(oldID, at: 410)) == [.readBacklog(span(101, 411), lead: 100)])
         #expect(story.after(.read(tally310)) == [.writeFile(span(101, 411), tally310)])
         #expect(story.after(.written) == [.syncFile])
         #expect(story.after(.synced) == [.renameFile])
@@ -63,7 +63,7 @@ struct RejoinTests {
     @Test("what it wrote meanwhile is read as well; PINGs need no file")
     func rest() {
         var story = saved310()
-        #expect(story.look(master(oldID, at: 438)) == [.readBacklog(span(411, 439))])
+        #expect(story.look(master(oldID, at: 438)) == [.readBacklog(span(411, 439), lead: 410)])
         #expect(story.after(.read(.init(from: 411, to: 439, writes: 0, bookkeeping: 2))) == [.examine])
         let account = Rejoin.Account(missing: .init(bytes: 338, commands: 10), kept: [.file(file310)])
         #expect(story.look(master(oldID, at: 438)) == [.follow(account, before: at(5000))])
@@ -74,7 +74,8 @@ struct RejoinTests {
         arguments: [
             StreamTally(from: 101, to: 410, writes: 10),
             StreamTally(from: 101, to: 412, writes: 10),
-            StreamTally(from: 100, to: 411, writes: 10),
+            StreamTally(from: 0, to: 411, writes: 10),
+            StreamTally(from: 102, to: 411, writes: 10),
             StreamTally(from: 101, to: 411, writes: 9, ending: .midCommand(at: 400, bytes: 11)),
             StreamTally(from: 101, to: 411, writes: 9, ending: .midTransaction(at: 400, bytes: 11, writes: 1)),
             StreamTally(from: 101, to: 410, writes: 0),
@@ -84,6 +85,39 @@ struct RejoinTests {
         _ = story.look(master(oldID, at: 410))
         let failure = SalvageFailure.notWhole(asked: span(101, 411), got: tally)
         #expect(story.after(.read(tally)) == [.snapshot(.salvageFailed(failure))])
+    }
+
+    @Test("a file may begin with the command that the new master got a part of")
+    func lead() {
+        var story = Story()
+        _ = story.look(master(oldID, at: 410))
+        let tally = StreamTally(from: 90, to: 411, writes: 11)
+        #expect(story.after(.read(tally)) == [.writeFile(span(101, 411), tally)])
+        for event in [Rejoin.Event.written, .synced] { _ = story.after(event) }
+        _ = story.after(.renamed("f.resp"))
+        let file = Rejoin.SavedFile(name: "f.resp", span: span(90, 411), writes: 11)
+        let account = Rejoin.Account(missing: .init(bytes: 310, commands: 11), kept: [.file(file)])
+        #expect(story.look(master(oldID, at: 410)) == [.follow(account, before: at(5000))])
+    }
+
+    @Test(
+        "the lead is what the backlog has before, 64 KiB at most; before Redis 4 all of it",
+        arguments: [
+            (oldID, 1_000_000, 1, 65_536), (oldID, 1_000_000, 999_000, 1001), (oldID, 1_000_000, 1_000_001, 0),
+            (nil, 1_000_000, 1, 1_000_000),
+        ] as [(String?, Int64, Int64, Int64)])
+    func leads(id: String?, offset: Int64, first: Int64, lead: Int64) {
+        var rejoin = Rejoin()
+        let promotion = RememberedPromotion(masterRunID: oldRunID, replicationID: id ?? oldRunID, offset: offset)
+        let request = Rejoin.Request(policy: .salvage, promotion: promotion, allowsDetaching: false)
+        _ = rejoin.handle(.requested(request), now: start)
+        _ = rejoin.handle(.fenced(.clientPause, until: at(5000), runID: oldRunID), now: start)
+        let reading = Rejoin.Reading(
+            old: master(id, at: offset + 50, first: first), new: master(nil, at: 1, runID: newRunID),
+            snapshotBytes: nil, freeBytes: nil)
+        #expect(
+            rejoin.handle(.examined(reading), now: start)
+                == [.readBacklog(span(offset + 1, offset + 51, id ?? oldRunID), lead: lead)])
     }
 
     @Test("each step of the file that fails leads to a snapshot, and that to a refusal", arguments: 0..<3)
@@ -105,7 +139,7 @@ struct RejoinTests {
         var story = Story(.snapshot)
         #expect(story.look(master(oldID, at: 410)) == [.snapshot(.byPolicy(bytes: 310))])
         #expect(story.after(.snapshotKept("s.rdb")) == [.examine])
-        #expect(story.look(master(oldID, at: 424)) == [.readBacklog(span(411, 425))])
+        #expect(story.look(master(oldID, at: 424)) == [.readBacklog(span(411, 425), lead: 410)])
         #expect(story.after(.read(.init(from: 411, to: 425, writes: 0, bookkeeping: 1))) == [.examine])
         let account = Rejoin.Account(
             missing: .init(bytes: 324, commands: nil), kept: [.snapshot(name: "s.rdb", offset: 410)])
@@ -178,7 +212,7 @@ struct RejoinTests {
         #expect(story.look(parked(master(oldID, at: 410))) == [.detach(fencedFor: .seconds(5))])
         #expect(story.after(.detached(.clientPause, until: at(5000))) == [.examine])
         let detached = master(otherID, at: 410, previous: oldID, secondOffset: 411)
-        #expect(story.look(detached) == [.readBacklog(span(101, 411))])
+        #expect(story.look(detached) == [.readBacklog(span(101, 411), lead: 100)])
         #expect(
             story.after(.unreachable(.new, reason: "refused")) == [
                 .park, .releaseFence, .finish(.refused(.unreachable(.new, reason: "refused"))),
@@ -193,11 +227,22 @@ struct RejoinTests {
         "what an interrupted run saved is not saved again, where it fits",
         arguments: [
             (file310, [.follow(.init(missing: exact310, kept: [.file(file310)]), before: at(5000))]),
-            (.init(name: "f.resp", span: span(101, 300), writes: 4), [.readBacklog(span(300, 411))]),
-            (.init(name: "f.resp", span: span(102, 411), writes: 4), [.readBacklog(span(101, 411))]),
-            (.init(name: "f.resp", span: span(100, 411), writes: 4), [.readBacklog(span(101, 411))]),
-            (.init(name: "f.resp", span: span(101, 412), writes: 4), [.readBacklog(span(101, 411))]),
-            (.init(name: "f.resp", span: span(101, 411, otherID), writes: 4), [.readBacklog(span(101, 411))]),
+            (.init(name: "f.resp", span: span(101, 300), writes: 4), [.readBacklog(span(300, 411), lead: 299)]),
+            (.init(name: "f.resp", span: span(102, 411), writes: 4), [.readBacklog(span(101, 411), lead: 100)]),
+            (
+                .init(name: "f.resp", span: span(100, 411), writes: 4),
+                [
+                    .follow(
+                        .init(
+                            missing: .init(bytes: 310, commands: nil),
+                            kept: [.file(.init(name: "f.resp", span: span(100, 411), writes: 4))]), before: at(5000))
+                ]
+            ),
+            (.init(name: "f.resp", span: span(101, 412), writes: 4), [.readBacklog(span(101, 411), lead: 100)]),
+            (
+                .init(name: "f.resp", span: span(101, 411, otherID), writes: 4),
+                [.readBacklog(span(101, 411), lead: 100)]
+            ),
         ] as [(Rejoin.SavedFile, [Rejoin.Action])])
     func adopted(file: Rejoin.SavedFile, expected: [Rejoin.Action]) {
         var story = Story(saved: [file])
@@ -243,7 +288,7 @@ struct RejoinTests {
         for _ in 0..<6 {
             let from = offset + 1
             offset += 14
-            #expect(story.look(master(oldID, at: offset)) == [.readBacklog(span(from, offset + 1))])
+            #expect(story.look(master(oldID, at: offset)) == [.readBacklog(span(from, offset + 1), lead: from - 1)])
             #expect(story.after(.read(.init(from: from, to: offset + 1, writes: 0))) == [.examine])
         }
         #expect(
