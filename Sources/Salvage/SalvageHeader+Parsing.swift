@@ -67,7 +67,7 @@ public struct SalvageFile: Sendable, Hashable {
             guard try Self.command(&stream).kind == .select(database) else { throw .wrongSelect(database: database) }
         }
         payloadStart = Int(stream.offset)
-        let found = size - stream.offset
+        let found = max(size, 0) - stream.offset
         guard found == header.bytes else { throw .wrongSize(expected: header.bytes, found: found) }
     }
 
