@@ -24,6 +24,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CHiredis", path: "CHiredis"),
         .target(name: "Replication", swiftSettings: settings),
+        .target(name: "Salvage", dependencies: ["Replication"], swiftSettings: settings),
         .target(name: "VRRP", swiftSettings: settings),
         .target(name: "CLinuxNet", publicHeadersPath: "."),
         .target(name: "LinuxNet", dependencies: ["CLinuxNet", "VRRP"], swiftSettings: settings),
@@ -68,6 +69,7 @@ let package = Package(
         .testTarget(
             name: "ReplicationTests", dependencies: ["Replication"],
             resources: [.copy("Captures")], swiftSettings: settings),
+        .testTarget(name: "SalvageTests", dependencies: ["Replication", "Salvage"], swiftSettings: settings),
         .testTarget(
             name: "RedisClientTests", dependencies: ["RedisClient", "RedisLab", nio, nioPosix], swiftSettings: settings),
         .testTarget(

@@ -10,6 +10,7 @@ let alwaysImportable: Set = ["Synchronization"]
 let importable: [String: Set<String>] = [
     "VRRP": [],
     "Replication": [],
+    "Salvage": ["Replication"],
     "CLinuxNet": [],
     "LinuxNet": ["VRRP", "CLinuxNet", "Glibc"],
     "Failover": ["VRRP", "Replication"],

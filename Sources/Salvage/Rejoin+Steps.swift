@@ -1,0 +1,349 @@
+public import Replication
+
+extension Rejoin {
+    /// What is known beside the state.
+    struct Memory: Sendable, Equatable {
+        var request = Request(policy: .refuse, allowsDetaching: false)
+        var fence: Fence?
+        /// `nil`: no fence, or one without an end.
+        var fencedUntil: Instant?
+        var isRenewing = false
+        /// The process that was fenced.
+        var fencedRunID: String?
+        var reading: Reading?
+        /// All up to here is safe.
+        var safe: ReplicationPosition?
+        /// The last snapshot, and the one that is being made.
+        var snapshot: Snapshot?
+        var hasAdopted = false
+        var hasDetached = false
+        /// How often something was saved.
+        var rounds = 0
+        var account = Account(missing: LossAmendment(bytes: 0, commands: 0))
+    }
+
+    /// Of which process, at which offset.
+    struct Snapshot: Sendable, Equatable {
+        var runID: String?
+        var position: ReplicationPosition
+        /// What the new master lacked when it was ordered; `nil` where nobody can tell.
+        var missing: LossAmendment?
+        /// The fence held since the snapshot was ordered: what is not counted cannot have grown.
+        var isFenceUnbroken = true
+    }
+
+    /// A fence that ends sooner is renewed before anything is made to follow.
+    static let margin = Duration.milliseconds(500)
+    /// Bytes that are read before what is missing, for the database.
+    static let usualLead: Int64 = 65_536
+    /// How often something is saved before it is given up: the master's own PINGs make a second time ordinary.
+    static let mostRounds = 6
+
+    /// Takes an event and returns what to do. Events that mean nothing in a state return nothing and change nothing.
+    public mutating func handle(_ event: Event, now: Instant) -> [Action] {
+        if let until = memory.fencedUntil, now >= until { memory.snapshot?.isFenceUnbroken = false }
+        switch (state, event) {
+        case (.finished, _):
+            return []
+        case (.idle, .requested(let request)):
+            memory.request = request
+            state = .fencing
+            return [.fence(for: request.fenceTime)]
+        case (.idle, _), (_, .requested):
+            return []
+        case (.following(let account), _):
+            return following(account, event, now)
+        case (_, .fenced(let fence, let until, let runID)):
+            return fenced(fence, until, runID)
+        case (_, .fenceFailed(let words)):
+            return fenceFailed(words)
+        case (_, .unreachable(let server, let reason)):
+            return refuse(.unreachable(server, reason: reason))
+        case (_, .aborted):
+            return finish(.aborted)
+        case (_, .deadlineReached):
+            guard let deadline, now >= deadline else { return [] }
+            memory.isRenewing = true
+            return [.fence(for: memory.request.fenceTime)]
+        default:
+            return step(event, now)
+        }
+    }
+
+    /// The way that leads on.
+    private mutating func step(_ event: Event, _ now: Instant) -> [Action] {
+        switch (state, event) {
+        case (.examining, .examined(let reading)):
+            return examined(reading, now)
+        case (.detaching, .detached(let fence, let until)):
+            (memory.fence, memory.fencedUntil) = (fence, until)
+            return examine()
+        case (.reading(let span), .read(let tally)):
+            return read(span, tally)
+        case (.writing(let span, let tally), .written):
+            state = .syncing(span, tally)
+            return [.syncFile]
+        case (.syncing(let span, let tally), .synced):
+            state = .renaming(span, tally)
+            return [.renameFile]
+        case (.renaming(let span, let tally), .renamed(let name)):
+            let written = StreamSpan(psyncID: span.psyncID, from: tally.from, to: tally.to)
+            memory.account.kept.append(.file(SavedFile(name: name, span: written, writes: tally.writes)))
+            return saved(span, tally.writes)
+        case (.snapshotting, .snapshotKept(let name)):
+            return snapshotKept(name)
+        case (.detaching, .stepFailed(let failure)), (.reading, .stepFailed(let failure)),
+            (.writing, .stepFailed(let failure)), (.syncing, .stepFailed(let failure)),
+            (.renaming, .stepFailed(let failure)), (.snapshotting, .stepFailed(let failure)):
+            return failed(failure)
+        default:
+            return []
+        }
+    }
+}
+
+// MARK: - The fence
+
+extension Rejoin {
+    private mutating func fenced(_ fence: Fence, _ until: Instant?, _ runID: String) -> [Action] {
+        (memory.fence, memory.fencedUntil, memory.isRenewing) = (fence, until, false)
+        memory.fencedRunID = runID
+        return state == .fencing ? examine() : []
+    }
+
+    private mutating func fenceFailed(_ words: String) -> [Action] {
+        guard memory.request.policy != .discard else { return state == .fencing ? examine() : [] }
+        guard state == .fencing || memory.isRenewing else { return [] }
+        return refuse(.fenceFailed(words))
+    }
+
+    /// Whether it cannot take writes now, and for a moment more.
+    private func isFenced(_ old: ReplicationInfo, _ now: Instant) -> Bool {
+        guard let runID = memory.fencedRunID, runID == old.server?.runID else { return false }
+        guard old.masterLink == nil else { return old.masterLink?.isReadOnly == true }
+        guard let until = memory.fencedUntil else { return false }
+        return until - now > Self.margin
+    }
+
+    private mutating func examine() -> [Action] {
+        state = .examining
+        return [.examine]
+    }
+}
+
+// MARK: - The look
+
+extension Rejoin {
+    private mutating func examined(_ reading: Reading, _ now: Instant) -> [Action] {
+        let request = memory.request
+        memory.reading = reading
+        guard isFenced(reading.old, now) || request.policy == .discard else { return fenceAgain(reading) }
+        adoptSaved(reading)
+        let range = range(reading)
+        if isCovered(range, by: memory.snapshot, reading.old) { return follow(memory.account) }
+        return carryOut(policy.decision(for: range, circumstances), range)
+    }
+
+    private mutating func fenceAgain(_ reading: Reading) -> [Action] {
+        memory.rounds += 1
+        guard memory.rounds <= Self.mostRounds else {
+            return refuse(.fenceFailed("each time it was looked at, it could be written to again"))
+        }
+        state = .fencing
+        return [.fence(for: memory.request.fenceTime)]
+    }
+
+    private mutating func carryOut(_ decision: SalvageDecision, _ range: SalvageRange) -> [Action] {
+        switch decision {
+        case .follow:
+            return follow(memory.account)
+        case .discard(let bytes):
+            let missing = bytes.map { LossAmendment(bytes: $0, commands: nil) }
+            return follow(Account(missing: missing, isDiscarded: true))
+        case .refuse(let refusal):
+            return refuse(refusal)
+        case .readBacklog, .snapshot:
+            memory.rounds += 1
+            guard memory.rounds <= Self.mostRounds else { return refuse(.keepsMoving(bytes: range.missingBytes)) }
+            return save(decision, range)
+        }
+    }
+
+    private mutating func save(_ decision: SalvageDecision, _ range: SalvageRange) -> [Action] {
+        switch decision {
+        case .readBacklog(_, .afterDetaching):
+            memory.hasDetached = true
+            state = .detaching
+            return [.detach(fencedFor: memory.request.fenceTime)]
+        case .readBacklog(let span, .direct):
+            state = .reading(span)
+            return [.readBacklog(span, lead: lead(of: span))]
+        case .snapshot(let reason):
+            guard let old = memory.reading?.old else { return [] }
+            let missing = range.missingBytes.map { LossAmendment(bytes: $0, commands: nil) }
+            memory.snapshot = Snapshot(runID: old.server?.runID, position: old.lastPosition, missing: missing)
+            state = .snapshotting
+            return [.snapshot(reason)]
+        case .follow, .discard, .refuse:
+            return []
+        }
+    }
+
+    private func range(_ reading: Reading) -> SalvageRange {
+        SalvageRange(old: reading.old, new: reading.new, promotion: memory.request.promotion, saved: memory.safe)
+    }
+
+    /// Once there is a snapshot, what was written since is read from the backlog: mostly PINGs.
+    private var policy: DivergencePolicy {
+        memory.request.policy == .snapshot && memory.snapshot != nil ? .salvage : memory.request.policy
+    }
+
+    private var circumstances: SalvageCircumstances {
+        SalvageCircumstances(
+            isLoading: memory.reading?.old.isLoading ?? false, snapshotBytes: memory.reading?.snapshotBytes,
+            freeBytes: memory.reading?.freeBytes,
+            allowsDetaching: memory.request.allowsDetaching && !memory.hasDetached)
+    }
+
+    /// Where nothing is counted, a snapshot covers the data set only if the fence has not been open since it was ordered.
+    private func isCovered(_ range: SalvageRange, by snapshot: Snapshot?, _ old: ReplicationInfo) -> Bool {
+        guard case .unknown = range, let snapshot, memory.safe == snapshot.position, !old.isLoading else {
+            return false
+        }
+        return snapshot.isFenceUnbroken && snapshot.runID != nil && snapshot.runID == old.server?.runID
+            && snapshot.position == old.lastPosition
+    }
+
+    /// Takes over what an interrupted run has saved, where no gap is left to what the new master has.
+    private mutating func adoptSaved(_ reading: Reading) {
+        guard !memory.hasAdopted else { return }
+        memory.hasAdopted = true
+        let span: StreamSpan
+        switch range(reading) {
+        case .backlog(let missing, _), .notCovered(let missing, _): span = missing
+        case .none, .unrelated, .unknown: return
+        }
+        var next = span.from
+        for file in memory.request.saved.sorted(by: { $0.span.from < $1.span.from })
+        where file.span.psyncID == span.psyncID && file.span.from <= next && file.span.to > next
+            && file.span.to <= reading.old.end(of: span.psyncID)
+        {
+            // A file that begins before what is missing has commands that the new master may have.
+            let writes = file.span.from == next ? file.writes : nil
+            add(LossAmendment(bytes: file.span.to - next, commands: writes))
+            next = file.span.to
+            memory.account.kept.append(.file(file))
+        }
+        guard next > span.from else { return }
+        memory.safe = ReplicationPosition(replicationID: span.psyncID, offset: next - 1)
+    }
+}
+
+// MARK: - What was saved, and what was not
+
+extension Rejoin {
+    private mutating func read(_ span: StreamSpan, _ tally: StreamTally) -> [Action] {
+        guard tally.from <= span.from, tally.from >= span.from - lead(of: span), tally.to == span.to, tally.isWhole
+        else {
+            return failed(.notWhole(asked: span, got: tally))
+        }
+        guard tally.writes > 0 else { return saved(span, 0) }
+        state = .writing(span, tally)
+        return [.writeFile(span, tally)]
+    }
+
+    /// Bytes before a span that its backlog has as well, and that are worth reading. Before Redis 4 all of them: there the
+    /// span may begin inside of a command of any length.
+    private func lead(of span: StreamSpan) -> Int64 {
+        guard let old = memory.reading?.old else { return 0 }
+        let there = max(span.from - max(old.backlog.firstByteOffset, 1), 0)
+        return old.identity == nil ? there : min(there, Self.usualLead)
+    }
+
+    private mutating func saved(_ span: StreamSpan, _ writes: Int64) -> [Action] {
+        memory.safe = ReplicationPosition(replicationID: span.psyncID, offset: span.to - 1)
+        add(LossAmendment(bytes: span.count, commands: writes))
+        return examine()
+    }
+
+    private mutating func snapshotKept(_ name: String) -> [Action] {
+        guard let snapshot = memory.snapshot else { return [] }
+        memory.safe = snapshot.position
+        memory.account.kept.append(.snapshot(name: name, offset: snapshot.position.offset))
+        add(snapshot.missing)
+        return examine()
+    }
+
+    private mutating func add(_ missing: LossAmendment?) {
+        memory.account.missing = memory.account.missing.flatMap { known in missing.map { known + $0 } }
+    }
+
+    private mutating func failed(_ failure: SalvageFailure) -> [Action] {
+        let cleaning: [Action] = hasPartialFile ? [.discardPartialFile] : []
+        guard let reading = memory.reading else { return cleaning }
+        state = .examining
+        return cleaning + carryOut(policy.decision(after: failure, circumstances), range(reading))
+    }
+
+    private var hasPartialFile: Bool {
+        switch state {
+        case .writing, .syncing, .renaming: true
+        default: false
+        }
+    }
+}
+
+// MARK: - The end
+
+extension Rejoin {
+    private mutating func follow(_ account: Account) -> [Action] {
+        state = .following(account)
+        // A replica takes no writes, whatever fence it once had as a master.
+        let isMaster = memory.reading?.old.masterLink == nil
+        return [.follow(account, before: isMaster ? memory.fencedUntil : nil)]
+    }
+
+    private mutating func following(_ account: Account, _ event: Event, _ now: Instant) -> [Action] {
+        switch event {
+        case .followed(let offset):
+            state = .finished(.followed(account, leaked: account.isDiscarded ? nil : leak(upTo: offset, now)))
+        case .followFailed(let words), .unreachable(_, reason: let words):
+            return finish(.failed(words, account))
+        default:
+            return []
+        }
+        guard case .finished(let outcome) = state else { return [] }
+        return [.releaseFence, .finish(outcome)]
+    }
+
+    private func leak(upTo offset: Int64?, _ now: Instant) -> Int64? {
+        guard let offset, let last = memory.reading?.old.dataOffset else { return nil }
+        // Without a fence that ended, every byte since the last look is one too many.
+        let hold = FenceHold(fence: memory.fence ?? .password, until: memory.fencedUntil ?? now, offset: last)
+        return hold.leak(upTo: offset, at: now)
+    }
+
+    private mutating func refuse(_ refusal: SalvageRefusal) -> [Action] { finish(.refused(refusal)) }
+
+    private mutating func finish(_ outcome: Outcome) -> [Action] {
+        let cleaning: [Action] = hasPartialFile ? [.discardPartialFile] : []
+        state = .finished(outcome)
+        return cleaning + leaving + [.finish(outcome)]
+    }
+
+    /// The old master goes back to what it was.
+    private var leaving: [Action] { memory.hasDetached ? [.park, .releaseFence] : [.releaseFence] }
+}
+
+extension ReplicationInfo {
+    /// Its history and how far it goes; before Redis 4 by the process.
+    fileprivate var lastPosition: ReplicationPosition {
+        ReplicationPosition(replicationID: identity?.id ?? server?.runID ?? "", offset: dataOffset)
+    }
+
+    /// The offset after the last byte that this server holds of a history.
+    fileprivate func end(of id: String) -> Int64 {
+        if let previous = identity?.previous, identity?.id != id, previous.id == id { return previous.end + 1 }
+        return dataOffset + 1
+    }
+}

@@ -1,0 +1,52 @@
+/// The name of a salvage file: `<time>-<node>-<replid>-<from>-<to>.resp`.
+///
+///     20251122T101112.345Z-redis-a-8f3c1d2e…-51-120.resp
+///
+/// The time has no `-` and no `:`, so that names sort by time, are taken apart without doubt, and are names everywhere.
+/// What a node's name has beyond letters, digits, `.`, `_` and `-` stands as `%` and two hex digits.
+public struct SalvageFileName: Sendable, Hashable, CustomStringConvertible {
+    /// When the bytes were read, UTC: digits, `T`, `.` and `Z`.
+    public var time: String
+    /// The node, as it stands in the name; at most 100 bytes of it.
+    public var node: String
+    /// The history, as it stands in the name.
+    public var replicationID: String
+    /// Offset of the first byte.
+    public var from: Int64
+    /// Offset of the byte after the last.
+    public var to: Int64
+
+    /// How every one ends.
+    public static let suffix = ".resp"
+    /// How one ends that is being written: nobody takes it for a whole one.
+    public static let partialSuffix = ".resp.partial"
+
+    /// Of the file with this header.
+    public init(_ header: SalvageHeader) {
+        time = Escaping.fileName(header.time.filter { $0 != "-" && $0 != ":" })
+        node = Escaping.fileName(header.node)
+        replicationID = Escaping.fileName(header.replicationID.filter { $0 != "-" })
+        (from, to) = (header.from, header.to)
+    }
+
+    /// Reads a name; `nil` where it is none: another file, or one that is still being written.
+    public init?(_ name: String) {
+        guard name.hasSuffix(Self.suffix) else { return nil }
+        let parts = name.dropLast(Self.suffix.count).split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count >= 5, let from = Int64(parts[parts.count - 2]), let to = Int64(parts[parts.count - 1]),
+            from >= 0, from <= to, !parts[0].isEmpty, !parts[parts.count - 3].isEmpty
+        else { return nil }
+        time = String(parts[0])
+        node = parts[1..<(parts.count - 3)].joined(separator: "-")
+        replicationID = String(parts[parts.count - 3])
+        (self.from, self.to) = (from, to)
+    }
+
+    /// The name.
+    public var description: String { "\(stem)\(Self.suffix)" }
+
+    /// The name while it is being written.
+    public var partial: String { "\(stem)\(Self.partialSuffix)" }
+
+    private var stem: String { "\(time)-\(node)-\(replicationID)-\(from)-\(to)" }
+}
