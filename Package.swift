@@ -35,14 +35,15 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .target(name: "Failover", dependencies: ["Replication", "VRRP"], swiftSettings: settings),
+        .target(name: "Failover", dependencies: ["Replication", "Salvage", "VRRP"], swiftSettings: settings),
         .target(
-            name: "FailoverSimulation", dependencies: ["Failover", "Replication", "VRRP"], swiftSettings: settings),
-        .target(name: "Operations", dependencies: ["RedisClient", "Replication"], swiftSettings: settings),
+            name: "FailoverSimulation", dependencies: ["Failover", "Replication", "Salvage", "VRRP"], swiftSettings: settings),
+        .target(
+            name: "Operations", dependencies: ["RedisClient", "Replication", "Salvage"], swiftSettings: settings),
         .target(
             name: "Daemon",
             dependencies: [
-                "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", nio, nioPosix,
+                "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "Salvage", "VRRP", nio, nioPosix,
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ],
@@ -50,7 +51,7 @@ let package = Package(
         .executableTarget(
             name: "syncgate",
             dependencies: [
-                "Daemon", "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP",
+                "Daemon", "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "Salvage", "VRRP",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -73,7 +74,7 @@ let package = Package(
         .testTarget(
             name: "RedisClientTests", dependencies: ["RedisClient", "RedisLab", nio, nioPosix], swiftSettings: settings),
         .testTarget(
-            name: "IntegrationTests", dependencies: ["Replication", "RedisClient", "RedisLab", "Operations"],
+            name: "IntegrationTests", dependencies: ["Replication", "RedisClient", "RedisLab", "Operations", "Salvage"],
             swiftSettings: settings),
         .target(
             name: "NetworkLab", dependencies: ["RedisClient", "RedisLab", "VRRP"], path: "Tests/NetworkLab",
@@ -85,7 +86,7 @@ let package = Package(
         .testTarget(
             name: "VRRPIntegrationTests", dependencies: ["LinuxNet", "NetworkLab", "RedisLab", "VRRP"],
             swiftSettings: settings),
-        .testTarget(name: "FailoverTests", dependencies: ["Failover", "Replication", "VRRP"], swiftSettings: settings),
+        .testTarget(name: "FailoverTests", dependencies: ["Failover", "Replication", "Salvage", "VRRP"], swiftSettings: settings),
         .testTarget(
             name: "FailoverSimulationTests", dependencies: ["Failover", "FailoverSimulation", "Replication", "VRRP"],
             swiftSettings: settings),

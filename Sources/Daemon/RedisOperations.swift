@@ -3,6 +3,7 @@ import NIOCore
 import Operations
 import RedisClient
 import Replication
+import Salvage
 import Synchronization
 
 /// Executes the node's orders on the two servers, each to an outcome, within a bounded time.
@@ -107,10 +108,11 @@ final class RedisOperations: Sendable {
             options.connectTimeout = configuration.connectTimeout
             outcome = .init(await LeadRun(options, over: servers, report: { _ in }).run(), startedAt)
         case .handOver(let timeout):
-            outcome = .init(await demote(.handOver, timeout, servers, stop, progress), startedAt)
-        case .follow(let accepted):
+            outcome = .init(await demote(.handOver, timeout, nil, servers, stop, progress), startedAt)
+        case .follow(let accepted, let promotion):
             let limits = Demotion.Purpose.follow(accepting: accepted.limit)
-            outcome = .init(await demote(limits, configuration.connectTimeout * 4, servers, stop, progress), startedAt)
+            outcome = .init(
+                await demote(limits, configuration.connectTimeout * 4, promotion, servers, stop, progress), startedAt)
         case .park:
             outcome = await small("parked", startedAt) { () throws(ServerTrouble) in
                 try await ServerOrders.park(servers)
@@ -154,7 +156,8 @@ final class RedisOperations: Sendable {
     }
 
     private func demote(
-        _ limits: Demotion.Purpose, _ timeout: Duration, _ servers: OpenServers, _ stop: StopFlag,
+        _ limits: Demotion.Purpose, _ timeout: Duration, _ promotion: RememberedPromotion?, _ servers: OpenServers,
+        _ stop: StopFlag,
         _ progress: @escaping @Sendable (OperationProgress) -> Void
     ) async -> OperationReport {
         var options = DemotionRun.Options(local: configuration.local, peer: configuration.peer)
@@ -165,6 +168,8 @@ final class RedisOperations: Sendable {
         options.limits = limits
         options.onPromoted = { progress(.promoted) }
         options.watchesLink = false
+        options.salvage.node = configuration.node.node
+        options.salvage.promotion = promotion
         if let guardProgram { options.guardProgram = guardProgram }
         return await DemotionRun(options, over: servers, report: { _ in }).run()
     }
@@ -224,7 +229,8 @@ extension OperationOutcome {
             }
         let isDone = result == .done
         self.init(
-            result, loss: isDone ? report.loss : .none, evidence: report.evidence, writeGap: report.writeGap,
+            result, loss: isDone ? report.loss : .none, account: report.account, evidence: report.evidence,
+            writeGap: report.writeGap,
             startedAt: startedAt, steps: report.steps)
     }
 }

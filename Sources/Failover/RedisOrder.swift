@@ -1,4 +1,5 @@
 public import Replication
+public import Salvage
 
 /// Names an operation; ascending.
 public typealias OperationID = Int
@@ -15,8 +16,9 @@ public enum RedisOrder: Sendable, Equatable {
     /// tells at once when the peer is promoted, before the clients are disconnected.
     case handOver(timeout: Duration)
     /// Make the local server follow the peer's, counting what that discards. Where the local one takes writes, they are
-    /// fenced first, and what is discarded is looked at once more behind the fence: not more than `accepting`.
-    case follow(accepting: Discard)
+    /// fenced first, and what is discarded is looked at once more behind the fence: not more than `accepting`, and not before
+    /// it is safe, as `on_divergence` has it. `promotion`: the peer's, where its daemon tells it.
+    case follow(accepting: Discard, promotion: RememberedPromotion? = nil)
     /// `SLAVEOF 127.0.0.1 1` on the local server: read-only, with its data set, following nobody.
     case park
     /// Close the connections of the local server's clients.
@@ -81,6 +83,8 @@ public struct OperationOutcome: Sendable, Equatable {
     public var result: Result
     /// What was lost by a promotion, or discarded by following.
     public var loss: Loss
+    /// What following has discarded, and what was kept of it; nil where nothing was made to follow.
+    public var account: Rejoin.Account?
     /// The new master's target and applied offset; nil without a gate.
     public var evidence: Evidence?
     /// From the fence to the promotion; nil without a fence.
@@ -92,11 +96,12 @@ public struct OperationOutcome: Sendable, Equatable {
 
     /// Makes one.
     public init(
-        _ result: Result, loss: Loss = .none, evidence: Evidence? = nil, writeGap: Duration? = nil,
-        startedAt: Instant, steps: [Step] = []
+        _ result: Result, loss: Loss = .none, account: Rejoin.Account? = nil, evidence: Evidence? = nil,
+        writeGap: Duration? = nil, startedAt: Instant, steps: [Step] = []
     ) {
         self.result = result
         self.loss = loss
+        self.account = account
         self.evidence = evidence
         self.writeGap = writeGap
         self.startedAt = startedAt

@@ -30,6 +30,8 @@ public struct DemotionRun: Sendable {
         public var onPromoted: @Sendable () -> Void = {}
         /// Wait until the link to the peer is up.
         public var watchesLink = true
+        /// How what following would discard is kept.
+        public var salvage = SalvageOptions()
         /// The program that guards a password fence, started with `fence-guard`; by default this one.
         package var guardProgram = FenceGuard.ownProgram
 

@@ -1,4 +1,5 @@
 public import Replication
+public import Salvage
 import Synchronization
 
 /// What a promotion or demotion came to: everything that the command prints.
@@ -47,6 +48,8 @@ public struct OperationReport: Sendable, Equatable {
     public var evidence: Evidence?
     /// What was lost, or would have been.
     public var loss: Loss
+    /// What following has discarded, and what was kept of it; `nil` where nothing was made to follow by a rejoin.
+    public var account: Rejoin.Account?
     /// From the fence's raising to the promotion's reply; `nil` where there was no fence.
     public var writeGap: Duration?
     /// Nothing was changed, because `--dry-run` was given.
