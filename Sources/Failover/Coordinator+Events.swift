@@ -22,6 +22,7 @@ extension Coordinator {
             adoptEpoch()
         case .witness(let isReachable): isWitnessReachable = isReachable
         case .progress(let id, .promoted): promoted(id)
+        case .progress(let id, .step(let step)): if running?.id == id { running?.step = step.detail }
         case .ended(let id, let outcome): ended(id, outcome, now)
         case .ordered(let order, let number): ordered(order, number, now)
         case .woken:

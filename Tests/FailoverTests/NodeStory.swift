@@ -98,6 +98,7 @@ extension [Node.Action] {
             case .network(.report), .log, .show, .remember, .refresh: nil
             case .resetConnections: "reset"
             case .redis(let order, _): order.word
+            case .abort: "abort"
             case .record(let transition): "-> \(transition.to)"
             case .run(let hook): hook.rawValue
             case .answer(_, let answer): answer.isDone ? "done" : "refused"
