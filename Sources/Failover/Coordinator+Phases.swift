@@ -53,7 +53,7 @@ extension Coordinator {
         case .unrelated(let why): fail(.unrelatedDataSets(why), retrying: now)
         case .follow(let discard, let why):
             wait(why)
-            order(.follow(accepting: discard), now)
+            follow(discard, now)
         case .lead(let why): join(why, now)
         case .inPlace(let why):
             // The other daemon may be about to start, and to find its Redis where it left it.
@@ -144,12 +144,12 @@ extension Coordinator {
         switch survey.verdict {
         case .follow(let discard, let why):
             wait(why)
-            order(.follow(accepting: discard), now)
+            follow(discard, now)
         case .unrelated(let why): fail(.unrelatedDataSets(why), retrying: now)
         case .lead(let why) where local.isMaster == true:
             // Both served while they were cut off from each other, and the election has decided since.
             wait("the other node serves, although \(why)")
-            order(.follow(accepting: .surplus), now)
+            follow(.surplus, now)
         case .yield(let why): yield(why, now)
         case .wait(let why), .lead(let why), .inPlace(let why): wait(why)
         }

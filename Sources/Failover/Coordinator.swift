@@ -264,7 +264,7 @@ struct Coordinator: Sendable, Equatable {
     private mutating func show() {
         let presence = Presence(
             virtualRouterID: configuration.router.virtualRouterID.rawValue, node: configuration.node, state: state,
-            epoch: memory.epoch, isMaster: memory.wasMaster)
+            epoch: memory.epoch, isMaster: memory.wasMaster, promotion: presentPromotion)
         guard presence != shown, phase != .idle else { return }
         shown = presence
         output.append(.node(.show(presence)))
