@@ -47,7 +47,8 @@ public struct LiveCheck: Sendable {
                     "\(salvage) cannot be written to or made: a server whose writes would be saved there does not follow",
                     advice: isIn
                         ? "it is made in state_directory: see above"
-                        : "install -d -m 700 \(salvage), owned by the daemon's user; in the unit: ReadWritePaths=\(salvage)"),
+                        : "install -d -m 700 \(salvage), owned by the daemon's user; in the unit: ReadWritePaths=\(salvage)"
+                ),
         ]
     }
 

@@ -13,7 +13,8 @@ enum LiveSnapshot {
         return [
             server.finding(
                 .warning, "snapshot", "\(trouble): where its writes cannot be saved one by one, it does not follow",
-                advice: "usermod -aG redis syncgate (the daemon's user into Redis's group), or SupplementaryGroups=redis "
+                advice:
+                    "usermod -aG redis syncgate (the daemon's user into Redis's group), or SupplementaryGroups=redis "
                     + "in the unit; then restart the daemon")
         ]
     }
