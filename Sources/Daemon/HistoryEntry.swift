@@ -1,6 +1,7 @@
 import Failover
 import Operations
 package import Replication
+package import Salvage
 
 /// One transition as the history file and the control socket have it. Times within it count from `startedAt`.
 package struct HistoryEntry: Codable, Sendable, Equatable {
@@ -24,6 +25,12 @@ package struct HistoryEntry: Codable, Sendable, Equatable {
     package var vrrp: String
     /// What was lost; nil where nothing can have been.
     @OrNull package var loss: LossText?
+    /// What was found out later of the promotion that it was: a line of its own in the file. nil where nothing was.
+    @OrNull package var amendment: Amendment?
+    /// What following has discarded, and what was kept of it.
+    @OrNull package var account: AccountText?
+    /// The number of the pair's promotion that it was.
+    @OrNull package var epoch: UInt64?
     /// From the fence to the promotion.
     @OrNull package var writeGapMs: Double?
     /// Both positions at the gate.
@@ -43,6 +50,32 @@ package struct HistoryEntry: Codable, Sendable, Equatable {
         @OrNull package var sampleAgeMs: Double?
         /// In words.
         package var detail: String
+    }
+
+    /// What a promotion has lost, as it was found out later.
+    package struct Amendment: Codable, Sendable, Equatable {
+        /// When it was written, UTC with milliseconds.
+        package var at: String
+        /// Bytes that the new master never got.
+        package var bytes: Int64
+        /// Writes among them; nil where they were not counted.
+        @OrNull package var commands: Int64?
+        /// In words.
+        package var detail: String
+        /// Names of files in this node's salvage folder that have them.
+        package var kept: [String]
+    }
+
+    /// What following has discarded, and what was kept of it.
+    package struct AccountText: Codable, Sendable, Equatable {
+        /// Bytes that the new master lacks; nil where nobody can tell.
+        @OrNull package var bytes: Int64?
+        /// Writes among them; nil where they were not counted.
+        @OrNull package var commands: Int64?
+        /// Names of files in the salvage folder, in order.
+        package var kept: [String]
+        /// By `on_divergence = "discard"`: nothing was kept.
+        package var discarded: Bool
     }
 
     /// What the gate opened with.
@@ -77,6 +110,7 @@ extension HistoryEntry {
             number: base + transition.number, at: WallClock.now, virtualRouter: router, node: node,
             from: transition.from.rawValue, to: transition.to.rawValue, cause: transition.cause,
             reason: transition.reason, vrrp: transition.vrrp.rawValue, loss: transition.loss.map(LossText.init),
+            amendment: nil, account: transition.account.map(AccountText.init), epoch: transition.epoch,
             writeGapMs: transition.writeGap?.inMilliseconds, evidence: transition.evidence.map(EvidenceText.init),
             startedAt: WallClock.text(transition.startedAt),
             steps: transition.steps.map(StepText.init))
@@ -97,6 +131,25 @@ extension HistoryEntry.LossText {
             kind: loss.kind.rawValue, bytes: loss.bytes, sampleAgeMs: loss.sampleAge?.inMilliseconds,
             detail: "\(loss)")
     }
+}
+
+extension HistoryEntry.AccountText {
+    /// Of an account.
+    package init(_ account: Rejoin.Account) {
+        self.init(
+            bytes: account.missing?.bytes, commands: account.missing?.commands, kept: account.kept.map(\.name),
+            discarded: account.isDiscarded)
+    }
+}
+
+extension HistoryEntry.Amendment {
+    init(_ lost: LossAmendment, by node: String, kept: [String]) {
+        self.init(
+            at: WallClock.now, bytes: lost.bytes, commands: lost.commands,
+            detail: "\(lost), found out when the Redis of \(node) was made to follow", kept: kept)
+    }
+
+    var lost: LossAmendment { LossAmendment(bytes: bytes, commands: commands) }
 }
 
 extension HistoryEntry.EvidenceText {

@@ -2,6 +2,7 @@ import Failover
 import FoundationEssentials
 import Glibc
 import Operations
+import Replication
 import Salvage
 
 /// What a node remembers over a restart, as a file: `memory-<router>.json` in the state folder. Written whole and synced
@@ -19,10 +20,18 @@ struct MemoryFile: Sendable {
         var lineage: [History]
         /// Not in older files.
         var promotion: Promotion?
+        var discarded: Discarded?
 
         struct History: Codable {
             var replicationId: String
             var offset: Int64
+        }
+
+        struct Discarded: Codable {
+            var epoch: UInt64?
+            var bytes: Int64
+            var commands: Int64?
+            var isCopied: Bool
         }
 
         struct Promotion: Codable {
@@ -53,7 +62,8 @@ struct MemoryFile: Sendable {
                 Memory(
                     epoch: content.epoch, wasMaster: content.wasMaster,
                     lineage: content.lineage.map { Memory.Lineage(id: $0.replicationId, offset: $0.offset) },
-                    isPaused: content.isPaused, promotion: content.promotion.map(Memory.Promoted.init)))
+                    isPaused: content.isPaused, promotion: content.promotion.map(Memory.Promoted.init),
+                    discarded: content.discarded.map(Memory.Discarded.init)))
         } catch {
             return .unusable("\(path): no memory of a node")
         }
@@ -63,7 +73,8 @@ struct MemoryFile: Sendable {
         let content = Content(
             epoch: memory.epoch, wasMaster: memory.wasMaster, isPaused: memory.isPaused,
             lineage: memory.lineage.map { Content.History(replicationId: $0.id, offset: $0.offset) },
-            promotion: memory.promotion.map(Content.Promotion.init))
+            promotion: memory.promotion.map(Content.Promotion.init),
+            discarded: memory.discarded.map(Content.Discarded.init))
         try Files.replace(path, with: Array((JSONText.encode(content, pretty: true) + "\n").utf8))
     }
 
@@ -86,5 +97,21 @@ extension Memory.Promoted {
             RememberedPromotion(
                 masterRunID: content.masterRunId, replicationID: content.replicationId, offset: content.offset),
             of: content.runId)
+    }
+}
+
+extension MemoryFile.Content.Discarded {
+    fileprivate init(_ discarded: Memory.Discarded) {
+        self.init(
+            epoch: discarded.epoch, bytes: discarded.lost.bytes, commands: discarded.lost.commands,
+            isCopied: discarded.isCopied)
+    }
+}
+
+extension Memory.Discarded {
+    fileprivate init(_ content: MemoryFile.Content.Discarded) {
+        self.init(
+            epoch: content.epoch, lost: LossAmendment(bytes: content.bytes, commands: content.commands),
+            isCopied: content.isCopied)
     }
 }

@@ -15,6 +15,7 @@ final class RouterShell: Sendable {
     private let redis: RedisSide
     /// The last number of the history's entries when it was opened.
     private let lastNumber: Int
+    private let salvageFolder: String
     private let gate: OrderGate
     private let recorder: JobThread
     private let file: Mutex<HistoryFile>
@@ -52,6 +53,7 @@ final class RouterShell: Sendable {
         let history = HistoryFile(folder: stateFolder, router: configuration.node.name, node: configuration.node.node)
         if let complaint = history.complaint { logger.warning("\(complaint)", code: "history") }
         lastNumber = history.base
+        self.salvageFolder = salvageFolder
         file = Mutex(history)
         hooks = try HookQueue(logger: logger)
         redis = RedisSide(
@@ -89,6 +91,7 @@ final class RouterShell: Sendable {
         case .show(let presence): gate.pass { [redis] in redis.show(presence) }
         case .remember(let memory): gate.remember(memory)
         case .record(let transition): record(transition)
+        case .amend(let settled, let node, let kept): amend(settled, by: node, kept: kept)
         case .run(let hook): run(hook)
         case .answer(let number, let answer):
             state.withLock { $0.answers.removeValue(forKey: number) }?.give(answer)
@@ -137,6 +140,9 @@ final class RouterShell: Sendable {
 
     private func record(_ transition: Transition) {
         state.withLock { $0.lastTransition = transition }
+        if let account = transition.account {
+            tell(SalvageWords.line(of: account, folder: salvageFolder, master: configuration.peer.url))
+        }
         recorder.run { [self] in
             do throws(FileTrouble) {
                 try file.withLock { (file) throws(FileTrouble) in try file.record(transition) }
@@ -145,6 +151,23 @@ final class RouterShell: Sendable {
             }
             service.send("STATUS=\(name): \(transition.to) (\(transition.cause))")
         }
+    }
+
+    private func amend(_ settled: Settlement, by node: String, kept: [String]) {
+        recorder.run { [self] in
+            do throws(FileTrouble) {
+                let entry = try file.withLock { (file) throws(FileTrouble) in
+                    try file.amend(settled, by: node, kept: kept)
+                }
+                if let entry { tell(SalvageWords.line(of: entry)) }
+            } catch {
+                logger.error("\(error); what promotion \(settled.epoch) has lost: \(settled.lost)", code: "history")
+            }
+        }
+    }
+
+    private func tell(_ line: SalvageWords.Line?) {
+        if let line { logger.log(level: line.level, "\(line.text)", code: line.code) }
     }
 
     private func run(_ hook: Hook) {

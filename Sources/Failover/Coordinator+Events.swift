@@ -20,6 +20,8 @@ extension Coordinator {
         case .peerDaemon(let presence):
             self.presence = presence
             adoptEpoch()
+            attribute()
+            amend()
         case .witness(let isReachable): isWitnessReachable = isReachable
         case .progress(let id, .promoted): promoted(id)
         case .progress(let id, .step(let step)): if running?.id == id { running?.step = step.detail }
@@ -59,7 +61,7 @@ extension Coordinator {
         forgetPromotion()
         adoptEpoch()
         guard let info = local.info, !info.isLoading, !local.isOutdated else { return }
-        if info.masterLink?.isUp == true, info.masterLink?.fullResync == nil { isCopyPending = false }
+        if info.masterLink?.isUp == true, info.masterLink?.fullResync == nil { copied() }
         if isMasterOfPeerOrAlone || localFollowsPeer && info.masterLink?.isUp == true { note(info, now) }
     }
 
@@ -124,7 +126,7 @@ extension Coordinator {
             memory.wasMaster = true
             remember()
         case .follow, .handOver, .park:
-            if case .follow = running.order { isCopyPending = true }
+            if case .follow = running.order { followed(outcome.account) }
             if case .handOver = running.order { memory.epoch = max(memory.epoch, presence?.epoch ?? 0) + 1 }
             local.give(isMaster: false, at: now)
             (promotedAt, masterGone, masterSample) = (nil, nil, nil)

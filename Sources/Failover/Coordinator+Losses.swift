@@ -43,4 +43,53 @@ extension Coordinator {
         memory.promotion = nil
         remember()
     }
+
+    // MARK: What is found out
+
+    /// The local server was made to follow the peer's: what it held beyond is what the peer's promotion has lost.
+    mutating func followed(_ account: Rejoin.Account?) {
+        isCopyPending = true
+        guard let missing = account?.missing else { return }
+        let epoch = presence.flatMap { $0.isMaster ? $0.epoch : nil }
+        // What was counted when the copy did not come is counted again.
+        let before = memory.discarded.flatMap { $0.isCopied && $0.epoch == epoch ? $0.lost : nil }
+        memory.discarded = Memory.Discarded(
+            epoch: epoch, lost: before.map { $0 + missing } ?? missing, isCopied: false)
+    }
+
+    /// The local server's link is up: it has what the peer's has.
+    mutating func copied() {
+        isCopyPending = false
+        guard memory.discarded?.isCopied == false else { return }
+        memory.discarded?.isCopied = true
+        remember()
+    }
+
+    /// The other daemon is to be seen: its last promotion is what the local server was made to follow.
+    mutating func attribute() {
+        guard let presence, presence.isMaster, let discarded = memory.discarded, discarded.epoch == nil else { return }
+        memory.discarded?.epoch = presence.epoch
+        remember()
+    }
+
+    /// What the other node is to know.
+    var settled: Settlement? {
+        memory.discarded.flatMap { discarded in
+            discarded.epoch.map { Settlement(epoch: $0, lost: discarded.lost) }
+        }
+    }
+
+    /// The other node has found out what a promotion has lost. Whether it was one of this node's, the history knows.
+    mutating func amend() {
+        guard let presence, let settled = presence.settled, settled != amended else { return }
+        amended = settled
+        output.append(.node(.amend(settled, by: presence.node, kept: [])))
+    }
+
+    /// This node itself has, with its promotion.
+    mutating func amend(_ account: Rejoin.Account) {
+        guard let missing = account.missing else { return }
+        let settled = Settlement(epoch: memory.epoch, lost: missing)
+        output.append(.node(.amend(settled, by: configuration.node, kept: account.kept.map(\.name))))
+    }
 }

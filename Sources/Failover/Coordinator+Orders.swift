@@ -250,6 +250,7 @@ extension Coordinator {
     mutating func record(from before: CoordinatorState, _ cause: String, _ why: String, _ now: Instant) {
         transitions += 1
         let start = outcome?.startedAt ?? now
+        let isPromotion = outcome != nil && outcome == promotion
         var steps = outcome?.steps ?? []
         steps.append(Step(at: now - start, step: state.rawValue, detail: why))
         output.append(
@@ -257,8 +258,9 @@ extension Coordinator {
                 .record(
                     Transition(
                         number: transitions, from: before, to: state, cause: cause, reason: why, vrrp: vrrp,
-                        loss: outcome?.loss, writeGap: outcome?.writeGap, evidence: outcome?.evidence,
-                        startedAt: start, steps: steps))))
+                        loss: outcome?.loss, account: outcome?.account, epoch: isPromotion ? memory.epoch : nil,
+                        writeGap: outcome?.writeGap, evidence: outcome?.evidence, startedAt: start, steps: steps))))
+        if isPromotion, let account = outcome?.account { amend(account) }
         let level: Node.LogLevel = if case .fault = phase { .error } else { .notice }
         log(level, cause, "\(before) -> \(state): \(why)" + (outcome.map { "; loss: \($0.loss)" } ?? ""))
     }

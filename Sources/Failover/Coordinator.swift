@@ -160,6 +160,8 @@ struct Coordinator: Sendable, Equatable {
     /// The servers as they were when nothing told whose data set is the pair's, and what the operator has decided since.
     var undecided: Undecided?
     var decision: Survey.Decision?
+    /// What the other node has found out, as it was last handed on.
+    var amended: Settlement?
     /// How many times in a row an attempt came to nothing.
     var failures = 0
     /// The last promotion of the local server, until it serves.
@@ -264,7 +266,7 @@ struct Coordinator: Sendable, Equatable {
     private mutating func show() {
         let presence = Presence(
             virtualRouterID: configuration.router.virtualRouterID.rawValue, node: configuration.node, state: state,
-            epoch: memory.epoch, isMaster: memory.wasMaster, promotion: presentPromotion)
+            epoch: memory.epoch, isMaster: memory.wasMaster, promotion: presentPromotion, settled: settled)
         guard presence != shown, phase != .idle else { return }
         shown = presence
         output.append(.node(.show(presence)))

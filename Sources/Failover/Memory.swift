@@ -1,3 +1,4 @@
+public import Replication
 public import Salvage
 
 /// What a node remembers over a restart, in a small file of its own.
@@ -14,6 +15,26 @@ public struct Memory: Sendable, Equatable {
     /// The last promotion of the local server, while it is master by that, and still the same process: one that is
     /// restarted may come back with less.
     public var promotion: Promoted?
+
+    /// What the local server's last following of the peer's has discarded; nil where it discarded nothing that was counted.
+    public var discarded: Discarded?
+
+    /// What following has discarded of what clients had been told was written: what a promotion of the pair has lost.
+    public struct Discarded: Sendable, Equatable {
+        /// Which promotion: the number that the peer showed; nil while its daemon was not to be seen.
+        public var epoch: UInt64?
+        /// How much.
+        public var lost: LossAmendment
+        /// The peer's data set has taken the place of the local one: what is found next comes on top.
+        public var isCopied: Bool
+
+        /// Makes one.
+        public init(epoch: UInt64?, lost: LossAmendment, isCopied: Bool) {
+            self.epoch = epoch
+            self.lost = lost
+            self.isCopied = isCopied
+        }
+    }
 
     /// A promotion, and of which process.
     public struct Promoted: Sendable, Equatable {
@@ -49,12 +70,27 @@ public struct Memory: Sendable, Equatable {
     /// Of a node that remembers nothing.
     public init(
         epoch: UInt64 = 0, wasMaster: Bool = false, lineage: [Lineage] = [], isPaused: Bool = false,
-        promotion: Promoted? = nil
+        promotion: Promoted? = nil, discarded: Discarded? = nil
     ) {
         self.epoch = epoch
         self.wasMaster = wasMaster
         self.lineage = lineage
         self.isPaused = isPaused
         self.promotion = promotion
+        self.discarded = discarded
+    }
+}
+
+/// What a promotion of the pair has lost, as it was found out when the old master was made to follow.
+public struct Settlement: Sendable, Hashable {
+    /// Which promotion, by its number.
+    public var epoch: UInt64
+    /// How much.
+    public var lost: LossAmendment
+
+    /// Makes one. No number is negative.
+    public init(epoch: UInt64, lost: LossAmendment) {
+        self.epoch = epoch
+        self.lost = lost
     }
 }

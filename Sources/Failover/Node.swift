@@ -49,6 +49,9 @@ public struct Node: Sendable, Equatable {
         case remember(Memory)
         /// Add this to the history.
         case record(Transition)
+        /// Amend the history's entry of the own promotion with this number: so much was lost, as was found out by this node;
+        /// `kept`: the files that have it, where they are here. Once for each account, and again after a restart.
+        case amend(Settlement, by: String, kept: [String])
         /// Run the operator's program.
         case run(Hook)
         /// Answer the operator.

@@ -1,3 +1,4 @@
+import Replication
 public import Salvage
 
 /// What the daemon of a node shows to the other one, and how: it is subscribed, on the *other* node's Redis, to a channel
@@ -5,9 +6,9 @@ public import Salvage
 /// version knows. So two daemons see each other without listening on the network, and without a byte in the
 /// replication stream.
 ///
-///     syncgate:<VRID>:<node>:<state>:<epoch>:<master or replica>:<promotion>
+///     syncgate:<VRID>:<node>:<state>:<epoch>:<master or replica>:<promotion>:<settled>
 ///
-/// The promotion is `<run_id>,<replication id>,<offset>`, or `-`.
+/// The promotion is `<run_id>,<replication id>,<offset>`, or `-`; what is settled is `<epoch>,<bytes>,<commands or ->`, or `-`.
 public struct Presence: Sendable, Hashable {
     /// The VRID.
     public var virtualRouterID: UInt8
@@ -21,11 +22,13 @@ public struct Presence: Sendable, Hashable {
     public var isMaster: Bool
     /// The promotion of its Redis, while it is master by that: how far it had come in the old master's history.
     public var promotion: RememberedPromotion?
+    /// What the other node's promotion of this number has lost, as was found out when this one's Redis was made to follow.
+    public var settled: Settlement?
 
     /// Makes one.
     public init(
         virtualRouterID: UInt8, node: String, state: CoordinatorState, epoch: UInt64, isMaster: Bool = false,
-        promotion: RememberedPromotion? = nil
+        promotion: RememberedPromotion? = nil, settled: Settlement? = nil
     ) {
         self.virtualRouterID = virtualRouterID
         self.node = node
@@ -33,13 +36,14 @@ public struct Presence: Sendable, Hashable {
         self.epoch = epoch
         self.isMaster = isMaster
         self.promotion = promotion
+        self.settled = settled
     }
 
     /// The channel's name.
     public var channel: String {
         [
             "syncgate", "\(virtualRouterID)", node, state.rawValue, "\(epoch)", isMaster ? "master" : "replica",
-            promotion?.field ?? Self.nothing,
+            promotion?.field ?? Self.nothing, settled?.field ?? Self.nothing,
         ].joined(separator: ":")
     }
 
@@ -52,7 +56,7 @@ public struct Presence: Sendable, Hashable {
     public init?(channel: String) {
         guard channel.utf8.count <= Self.longest else { return nil }
         let parts = channel.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 7, parts[0] == "syncgate", let id = UInt8(parts[1]), id > 0, parts[2].isNodeName,
+        guard parts.count == 8, parts[0] == "syncgate", let id = UInt8(parts[1]), id > 0, parts[2].isNodeName,
             let state = CoordinatorState(rawValue: String(parts[3])), let epoch = UInt64(parts[4]),
             parts[5] == "master" || parts[5] == "replica"
         else { return nil }
@@ -61,6 +65,10 @@ public struct Presence: Sendable, Hashable {
         if parts[6] != Self.nothing {
             guard let promotion = RememberedPromotion(field: parts[6]) else { return nil }
             self.promotion = promotion
+        }
+        if parts[7] != Self.nothing {
+            guard let settled = Settlement(field: parts[7]) else { return nil }
+            self.settled = settled
         }
     }
 }
@@ -74,10 +82,27 @@ extension RememberedPromotion {
 
     fileprivate init?(field: Substring) {
         let parts = field.split(separator: ",", omittingEmptySubsequences: false)
-        guard parts.count == 3, parts[0].isReplicationID, parts[1].isReplicationID, let offset = parts[2].quantity else {
+        guard parts.count == 3, parts[0].isReplicationID, parts[1].isReplicationID, let offset = parts[2].quantity
+        else {
             return nil
         }
         self.init(masterRunID: String(parts[0]), replicationID: String(parts[1]), offset: offset)
+    }
+}
+
+extension Settlement {
+    /// As it stands in a channel's name.
+    fileprivate var field: String? {
+        guard lost.bytes >= 0, lost.commands ?? 0 >= 0 else { return nil }
+        return "\(epoch),\(lost.bytes),\(lost.commands.map { "\($0)" } ?? "-")"
+    }
+
+    fileprivate init?(field: Substring) {
+        let parts = field.split(separator: ",", omittingEmptySubsequences: false)
+        guard parts.count == 3, let epoch = UInt64(parts[0]), let bytes = parts[1].quantity else { return nil }
+        let commands = parts[2].quantity
+        guard commands != nil || parts[2] == "-" else { return nil }
+        self.init(epoch: epoch, lost: LossAmendment(bytes: bytes, commands: commands))
     }
 }
 

@@ -1,4 +1,5 @@
 public import Replication
+public import Salvage
 public import VRRP
 
 /// One change of the coordinator's state, with all that led to it: an entry of the history.
@@ -17,6 +18,10 @@ public struct Transition: Sendable, Equatable {
     public var vrrp: VirtualRouter.StateName
     /// What it lost, where it promoted or followed; nil where nothing can have been lost.
     public var loss: Loss?
+    /// What following has discarded, and what was kept of it; nil where nothing was made to follow.
+    public var account: Rejoin.Account?
+    /// The number of the pair's promotion that it was; nil for anything else.
+    public var epoch: UInt64?
     /// From the fence to the promotion; nil without a fence.
     public var writeGap: Duration?
     /// Both positions at the gate.

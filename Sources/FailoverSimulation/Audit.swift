@@ -21,6 +21,8 @@ struct Audit {
     /// From then on nothing may happen.
     var quietFrom: Time?
     var transitions = 0
+    /// Bytes that were counted when a server was made to follow, by all of them.
+    var discarded: Int64 = 0
 }
 
 extension World {
@@ -122,6 +124,17 @@ extension World {
         }
         totals.writesDiscarded += discarded.writes
         timeline.settle(on: hosts[1 - host].redis.position)
+    }
+
+    /// A node is told what its promotion has lost: never more than was ever counted.
+    func auditAmendment(_ settled: Settlement, _ host: Int) {
+        totals.amendments += 1
+        note(host, "audit: promotion \(settled.epoch) lost \(settled.lost)")
+        guard settled.lost.bytes > audit.discarded else { return }
+        fail(
+            .lostWrite,
+            "node\(host + 1) is told that promotion \(settled.epoch) lost \(settled.lost), but only \(audit.discarded) "
+                + "bytes were ever discarded")
     }
 
     /// A replica's data set was replaced by its master's.

@@ -1,5 +1,6 @@
 import Failover
 import Replication
+import Salvage
 
 /// Makes the local server follow the peer's with the engine's own decisions: looks, fences where it takes writes, looks once
 /// more, and follows.
@@ -30,8 +31,10 @@ final class FollowJob {
 
     func start(_ world: World) { look(world) }
 
-    private func end(_ world: World, _ result: OperationOutcome.Result, loss: Loss = .none) {
-        let outcome = OperationOutcome(result, loss: loss, startedAt: world.instant(startedAt))
+    private func end(
+        _ world: World, _ result: OperationOutcome.Result, loss: Loss = .none, account: Rejoin.Account? = nil
+    ) {
+        let outcome = OperationOutcome(result, loss: loss, account: account, startedAt: world.instant(startedAt))
         guard isFenced else { return finish(world, outcome) }
         world.send(.unpause, from: host, to: host) { world, _ in self.finish(world, outcome) }
     }
@@ -84,7 +87,9 @@ final class FollowJob {
             }
             world.totals.follows += 1
             if let discarded = self.discarded { world.auditDiscard(discarded, by: self.host, reported: loss) }
-            self.end(world, .done, loss: loss)
+            let missing = loss.bytes.map { LossAmendment(bytes: $0, commands: nil) }
+            world.audit.discarded += missing?.bytes ?? 0
+            self.end(world, .done, loss: loss, account: Rejoin.Account(missing: missing))
         }
     }
 }

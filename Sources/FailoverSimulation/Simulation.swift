@@ -116,6 +116,8 @@ public enum Simulation {
         public var leads = 0
         /// A Redis was made to follow.
         public var follows = 0
+        /// A node was told what a promotion has lost.
+        public var amendments = 0
         /// Operations that refused or failed.
         public var refusals = 0
         /// Promotions that reported a possible loss.
@@ -144,7 +146,7 @@ public enum Simulation {
         private static var paths: [WritableKeyPath<Totals, Int>] {
             [
                 \.runs, \.steps, \.faults, \.strangers, \.writes, \.failovers, \.switchovers, \.leads, \.follows,
-                \.refusals,
+                \.amendments, \.refusals,
                 \.lossesReported, \.writesLost, \.writesDestroyed, \.writesDiscarded, \.fullCopies, \.partialCopies,
                 \.undecided,
             ]

@@ -21,6 +21,7 @@ extension World {
         case .record(let transition): recorded(transition, host)
         case .log(let level, let code, let text):
             if level >= .warning { hosts[host].daemon.fault = "\(code): \(text)" }
+        case .amend(let settled, _, _): auditAmendment(settled, host)
         case .run, .answer: break
         case .finished: after(0) { $0.endDaemon(host, "has stopped") }
         }

@@ -89,6 +89,14 @@ public struct Rejoin: Sendable, Equatable {
         case file(SavedFile)
         /// A snapshot that holds at least all up to this offset, bytes.
         case snapshot(name: String, offset: Int64)
+
+        /// The name of the file, in the salvage folder.
+        public var name: String {
+            switch self {
+            case .file(let file): file.name
+            case .snapshot(let name, _): name
+            }
+        }
     }
 
     /// What following discards, and what was kept of it.

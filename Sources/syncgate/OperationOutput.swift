@@ -72,3 +72,12 @@ struct OperationJSON: Encodable {
     /// Milliseconds with microseconds behind the point.
     private static func rounded(_ duration: Duration) -> Double { (duration.inMilliseconds * 1000).rounded() / 1000 }
 }
+
+extension HistoryEntry.AccountText {
+    /// For people; nothing where nothing was missing.
+    var lines: [(name: String, value: String)] {
+        guard bytes != 0 || !kept.isEmpty else { return [] }
+        let missing = bytes.map { "\(LossAmendment(bytes: $0, commands: commands))" } ?? "not known: no common history"
+        return [("missing", discarded ? "\(missing); discarded" : missing)] + kept.map { ("kept", $0) }
+    }
+}

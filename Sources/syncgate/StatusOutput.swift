@@ -58,6 +58,11 @@ enum HistoryOutput {
         let change = Output.colored("\(entry.from) -> \(entry.to)", .bold)
         var lines = ["\(entry.at)  \(change)  \(entry.cause)", "  \(entry.reason)"]
         if let loss = entry.loss { lines.append("  loss       \(loss.detail)") }
+        if let amendment = entry.amendment {
+            lines.append("  settled    \(amendment.at): \(amendment.detail)")
+            lines += amendment.kept.map { "  saved in   \($0)" }
+        }
+        if let account = entry.account { lines += account.lines.map { "  \($0.name.padding(to: 10)) \($0.value)" } }
         if let gap = entry.writeGapMs { lines.append("  write gap  \(Quantity.decimal(gap, 1)) ms") }
         if let evidence = entry.evidence {
             let target = evidence.targetOffset.map { "target \($0)" } ?? "target unknown"

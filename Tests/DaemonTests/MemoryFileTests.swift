@@ -1,6 +1,7 @@
 import Failover
 import Foundation
 import Operations
+import Replication
 import Salvage
 import Testing
 
@@ -12,7 +13,8 @@ import Testing
         lineage: [Memory.Lineage(id: String(repeating: "a", count: 40), offset: 123), .init(id: "b", offset: .max)],
         isPaused: true,
         promotion: Memory.Promoted(
-            RememberedPromotion(masterRunID: "c", replicationID: "d", offset: 5), of: "e"))
+            RememberedPromotion(masterRunID: "c", replicationID: "d", offset: 5), of: "e"),
+        discarded: Memory.Discarded(epoch: 7, lost: LossAmendment(bytes: 310, commands: nil), isCopied: true))
 
     private func reading(_ folder: TestFolder) -> String {
         switch MemoryFile(folder: folder.path, router: "redis").read() {

@@ -157,4 +157,128 @@ struct LossTests {
         story.ends()
         try story.reads(local: NodeTests.replica)
     }
+
+    // MARK: What is found out
+
+    private static let lost = LossAmendment(bytes: 310, commands: 10)
+    private static let account = Rejoin.Account(
+        missing: lost,
+        kept: [
+            .file(.init(name: "x.resp", span: StreamSpan(psyncID: "h1", from: 1001, to: 1311), writes: 10)),
+            .snapshot(name: "x.rdb", offset: 1310),
+        ])
+
+    /// The old master follows, and its link is up.
+    private func returned(_ presence: Presence? = nil) throws -> NodeStory {
+        var story = try returning(presence ?? serving())
+        story.ends(loss: .exact(bytes: 310), account: Self.account)
+        return story
+    }
+
+    private func linkUp(_ story: inout NodeStory) throws {
+        var (follower, new) = (NodeTests.replica, NodeTests.peerMaster)
+        (follower.runID, follower.replid, follower.offset) = ("a", "h2", 1500)
+        (new.replid, new.previous, new.offset) = ("h2", ("h1", 1000), 1500)
+        try story.reads(local: follower, peer: new)
+    }
+
+    @Test("what following has discarded is in the history, remembered, and shown with the number of the promotion")
+    func settles() throws {
+        var story = try returned()
+        let entry = try #require(story.actions.transitions.last { $0.cause == "followed" })
+        #expect(entry.account == Self.account)
+        #expect(entry.loss == .exact(bytes: 310))
+        #expect(entry.epoch == nil)
+        let memory = try #require(story.actions.memory)
+        #expect(memory.discarded == Memory.Discarded(epoch: 2, lost: Self.lost, isCopied: false))
+        #expect(story.actions.presence?.settled == Settlement(epoch: 2, lost: Self.lost))
+        try linkUp(&story)
+        #expect(story.actions.memory?.discarded?.isCopied == true)
+        var restarted = NodeStory(memory: memory)
+        restarted.happens(.start)
+        #expect(restarted.actions.presence?.settled == Settlement(epoch: 2, lost: Self.lost))
+    }
+
+    @Test("a promotion whose daemon is not to be seen is settled when it is")
+    func settlesLater() throws {
+        var story = try returning(serving())
+        story.happens(.peerDaemon(nil))
+        story.ends(loss: .exact(bytes: 310), account: Self.account)
+        #expect(story.actions.presence?.settled == nil)
+        #expect(story.actions.memory?.discarded == Memory.Discarded(epoch: nil, lost: Self.lost, isCopied: false))
+        story.happens(.peerDaemon(Presence(virtualRouterID: 51, node: "node2", state: .starting, epoch: 2)))
+        #expect(story.actions.presence?.settled == nil)
+        story.happens(.peerDaemon(serving()))
+        #expect(story.actions.presence?.settled == Settlement(epoch: 2, lost: Self.lost))
+    }
+
+    /// An old master whose Redis was restarted with writes of its own, as `memory` tells, and which is made to follow again.
+    private func followsAgain(_ memory: Memory?, epoch: UInt64, _ found: LossAmendment) throws -> Settlement? {
+        var story = NodeStory(memory: try #require(memory))
+        story.link()
+        story.happens(.start)
+        story.hears()
+        var presence = serving()
+        presence.epoch = epoch
+        story.happens(.peerDaemon(presence))
+        var (old, new) = (NodeTests.master, NodeTests.peerMaster)
+        old.offset = 1310
+        (new.replid, new.previous, new.offset) = ("h2", ("h1", 1000), 1500)
+        try story.reads(local: old, peer: new)
+        story.ends(loss: .exact(bytes: found.bytes), account: Rejoin.Account(missing: found))
+        return story.actions.presence?.settled
+    }
+
+    @Test(
+        "found out again before the copy came it is the same, after that it comes on top; another promotion is another")
+    func settlesAgain() throws {
+        var story = try returned()
+        let found = LossAmendment(bytes: 320, commands: 11)
+        #expect(
+            try followsAgain(story.actions.memory, epoch: 2, found) == Settlement(epoch: 2, lost: found))
+        try linkUp(&story)
+        #expect(
+            try followsAgain(story.actions.memory, epoch: 2, found)
+                == Settlement(epoch: 2, lost: LossAmendment(bytes: 630, commands: 21)))
+        #expect(
+            try followsAgain(story.actions.memory, epoch: 2, LossAmendment(bytes: 0, commands: 0))
+                == Settlement(epoch: 2, lost: Self.lost))
+        #expect(try followsAgain(story.actions.memory, epoch: 3, found) == Settlement(epoch: 3, lost: found))
+    }
+
+    @Test("a promotion's entry has its number; what the other node finds out amends it, once")
+    func amends() throws {
+        var story = try promoted()
+        #expect(story.actions.transitions.filter { $0.epoch != nil }.map(\.epoch) == [2])
+        #expect(story.actions.transitions.last { $0.epoch != nil }?.loss?.bytes == 310)
+        let settled = Settlement(epoch: 2, lost: Self.lost)
+        var presence = Presence(virtualRouterID: 51, node: "node2", state: .standby, epoch: 2, settled: settled)
+        let amendment = Node.Action.amend(settled, by: "node2", kept: [])
+        #expect(story.happens(.peerDaemon(presence)).contains(amendment))
+        presence.state = .fault
+        for presence in [presence, nil, presence] {
+            #expect(!story.happens(.peerDaemon(presence)).words.contains("amend"))
+        }
+        presence.settled?.lost.bytes = 400
+        #expect(story.happens(.peerDaemon(presence)).words.contains("amend"))
+        // Restarted, it says so once more: the history knows.
+        var restarted = NodeStory(memory: try #require(story.actions.memory))
+        restarted.happens(.start)
+        presence.settled = settled
+        #expect(restarted.happens(.peerDaemon(presence)).contains(amendment))
+    }
+
+    @Test("a promotion that made the old master follow itself has its account at once")
+    func amendsItself() throws {
+        var story = try nodes.standby()
+        story.happens(.peer(.dead))
+        let actions = story.ends(
+            loss: .atMost(bytes: 1, sampleAge: .zero), account: Self.account, evidence: evidence("h1", applied: 1000))
+        #expect(
+            actions.contains(
+                .amend(Settlement(epoch: 2, lost: Self.lost), by: "node1", kept: ["x.resp", "x.rdb"])))
+        let words = actions.words
+        let entry = try #require(words.firstIndex { $0.hasPrefix("->") })
+        #expect(try #require(words.firstIndex(of: "amend")) > entry)
+    }
 }

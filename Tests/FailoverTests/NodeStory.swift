@@ -120,6 +120,7 @@ extension [Node.Action] {
             case .resetConnections: "reset"
             case .redis(let order, _): order.word
             case .abort: "abort"
+            case .amend: "amend"
             case .record(let transition): "-> \(transition.to)"
             case .run(let hook): hook.rawValue
             case .answer(_, let answer): answer.isDone ? "done" : "refused"

@@ -1,4 +1,5 @@
 import Failover
+import Replication
 import Salvage
 import Testing
 
@@ -7,7 +8,7 @@ struct PresenceTests {
     @Test("what is written can be read")
     func roundTrip() {
         let presence = Presence(virtualRouterID: 51, node: "node1", state: .handingOver, epoch: 7, isMaster: true)
-        #expect(presence.channel == "syncgate:51:node1:handing_over:7:master:-")
+        #expect(presence.channel == "syncgate:51:node1:handing_over:7:master:-:-")
         #expect(Presence(channel: presence.channel) == presence)
     }
 
@@ -18,9 +19,10 @@ struct PresenceTests {
     func full() {
         let presence = Presence(
             virtualRouterID: 255, node: String(repeating: "n", count: 64), state: .handingOver, epoch: .max,
-            isMaster: true, promotion: Self.promotion)
+            isMaster: true, promotion: Self.promotion,
+            settled: Settlement(epoch: .max, lost: LossAmendment(bytes: .max, commands: .max)))
         #expect(Presence(channel: presence.channel) == presence)
-        #expect(presence.channel.utf8.count < 300)
+        #expect(presence.channel.utf8.count < 360)
         #expect(
             presence.channel.contains(
                 ":\(String(repeating: "a", count: 40)),\(String(repeating: "9", count: 40)),9223372036854775807"))
@@ -32,18 +34,19 @@ struct PresenceTests {
         promotion.replicationID = id
         let presence = Presence(
             virtualRouterID: 51, node: "a", state: .serving, epoch: 1, isMaster: true, promotion: promotion)
-        #expect(presence.channel == "syncgate:51:a:serving:1:master:-")
+        #expect(presence.channel == "syncgate:51:a:serving:1:master:-:-")
     }
 
     @Test(
         "other names are none",
         arguments: [
-            "", "syncgate", "syncgate:0:a:serving:1:master:-", "syncgate:51::serving:1:master:-",
-            "syncgate:51:a:king:1:master:-", "syncgate:51:a:serving::master:-", "syncgate:51:a:serving:1:-",
-            "syncgate:51:a:serving:1:king:-", "syncgate:51:a:serving:1:master", "other:51:a:serving:1:master:-",
-            "syncgate:300:a:serving:1:master:-", "syncgate:51:a b:serving:1:master:-",
-            "syncgate:51:\u{1B}[31m:serving:1:master:-", "syncgate:51:ä:serving:1:master:-",
-            "syncgate:51:a:serving:18446744073709551616:master:-",
+            "", "syncgate", "syncgate:0:a:serving:1:master:-:-", "syncgate:51::serving:1:master:-:-",
+            "syncgate:51:a:king:1:master:-:-", "syncgate:51:a:serving::master:-:-", "syncgate:51:a:serving:1:-:-",
+            "syncgate:51:a:serving:1:king:-:-", "syncgate:51:a:serving:1:master", "syncgate:51:a:serving:1:master:-",
+            "other:51:a:serving:1:master:-:-",
+            "syncgate:300:a:serving:1:master:-:-", "syncgate:51:a b:serving:1:master:-:-",
+            "syncgate:51:\u{1B}[31m:serving:1:master:-:-", "syncgate:51:ä:serving:1:master:-:-",
+            "syncgate:51:a:serving:18446744073709551616:master:-:-",
         ])
     func rejected(_ name: String) {
         #expect(Presence(channel: name) == nil)
@@ -56,16 +59,41 @@ struct PresenceTests {
             "a,,1", "a b,c,1", "a,*,1", "é,b,1", "A,b,1",
         ])
     func hostile(_ field: String) {
-        #expect(Presence(channel: "syncgate:51:a:serving:1:master:\(field)") == nil)
-        #expect(Presence(channel: "syncgate:51:a:serving:1:master:a,b,1") != nil)
+        #expect(Presence(channel: "syncgate:51:a:serving:1:master:\(field):-") == nil)
+        #expect(Presence(channel: "syncgate:51:a:serving:1:master:a,b,1:-") != nil)
     }
 
     @Test("names that are too long are none")
     func long() {
         let node = String(repeating: "n", count: 65)
-        #expect(Presence(channel: "syncgate:51:\(node):serving:1:master:-") == nil)
+        #expect(Presence(channel: "syncgate:51:\(node):serving:1:master:-:-") == nil)
         let id = String(repeating: "a", count: 41)
-        #expect(Presence(channel: "syncgate:51:a:serving:1:master:\(id),b,1") == nil)
-        #expect(Presence(channel: "syncgate:51:a:serving:1:master:a,b,\(String(repeating: "0", count: 500))1") == nil)
+        #expect(Presence(channel: "syncgate:51:a:serving:1:master:\(id),b,1:-") == nil)
+        #expect(Presence(channel: "syncgate:51:a:serving:1:master:a,b,\(String(repeating: "0", count: 500))1:-") == nil)
+    }
+
+    @Test("what is settled, with and without a number of commands")
+    func settled() {
+        var presence = Presence(virtualRouterID: 51, node: "a", state: .standby, epoch: 6)
+        presence.settled = Settlement(epoch: 5, lost: LossAmendment(bytes: 310, commands: 10))
+        #expect(presence.channel == "syncgate:51:a:standby:6:replica:-:5,310,10")
+        #expect(Presence(channel: presence.channel) == presence)
+        presence.settled?.lost.commands = nil
+        #expect(presence.channel == "syncgate:51:a:standby:6:replica:-:5,310,-")
+        #expect(Presence(channel: presence.channel) == presence)
+        presence.settled?.lost.bytes = -1
+        #expect(presence.channel == "syncgate:51:a:standby:6:replica:-:-")
+    }
+
+    @Test(
+        "what is settled by whoever is subscribed",
+        arguments: [
+            "", "5", "5,310", "5,310,", "5,310,10,1", ",310,10", "5,,10", "-1,310,10", "5,-1,10", "5,310,-1",
+            "5,310,+1",
+            "5,9223372036854775808,10", "5,310,9223372036854775808", "5,310,x", "x,310,10", "5, 310,10", "5,310,--",
+        ])
+    func hostileSettled(_ field: String) {
+        #expect(Presence(channel: "syncgate:51:a:serving:1:master:-:\(field)") == nil)
+        #expect(Presence(channel: "syncgate:51:a:serving:1:master:-:5,310,10") != nil)
     }
 }

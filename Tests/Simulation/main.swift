@@ -77,7 +77,7 @@ func describe(_ totals: Simulation.Totals) {
         """
         \(totals.runs) runs, \(totals.steps) steps, \(totals.faults) faults, \(totals.strangers) strangers, \(totals.writes) acknowledged writes
         \(totals.failovers) failovers, \(totals.switchovers) switchovers behind a fence, \(totals.leads) leads, \
-        \(totals.follows) follows, \(totals.refusals) refusals
+        \(totals.follows) follows, \(totals.amendments) amended accounts, \(totals.refusals) refusals
         \(totals.fullCopies) full copies, \(totals.partialCopies) partial ones
         \(totals.lossesReported) losses reported, \(totals.writesLost) writes lost within them, \
         \(totals.writesDiscarded) discarded and counted, \(totals.writesDestroyed) destroyed by faults; \
