@@ -39,7 +39,7 @@ struct OperationOutput {
         }
         if let gap = report.writeGap { facts.append(("write gap", "\(Quantity.decimal(gap.inMilliseconds, 1)) ms")) }
         facts.append(("loss", "\(report.loss)"))
-        return facts
+        return facts + (report.account.map { HistoryEntry.AccountText($0).lines } ?? [])
     }
 }
 
@@ -52,6 +52,7 @@ struct OperationJSON: Encodable {
     @OrNull var next: String?
     @OrNull var evidence: HistoryEntry.EvidenceText?
     var loss: HistoryEntry.LossText
+    @OrNull var account: HistoryEntry.AccountText?
     @OrNull var writeGapMs: Double?
     var dryRun: Bool
     var steps: [HistoryEntry.StepText]
@@ -64,6 +65,7 @@ struct OperationJSON: Encodable {
         next = report.remedy
         evidence = report.evidence.map(HistoryEntry.EvidenceText.init)
         loss = HistoryEntry.LossText(report.loss)
+        account = report.account.map(HistoryEntry.AccountText.init)
         writeGapMs = report.writeGap.map { Self.rounded($0) }
         dryRun = report.isDryRun
         steps = report.steps.map(HistoryEntry.StepText.init)
