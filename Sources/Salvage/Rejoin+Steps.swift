@@ -28,8 +28,11 @@ extension Rejoin {
         var position: ReplicationPosition
         /// What the new master lacked when it was ordered; `nil` where nobody can tell.
         var missing: LossAmendment?
+        /// Its offset goes on with each write, so that a position says what the snapshot holds.
+        var isCounted = true
         /// The fence held since the snapshot was ordered: what is not counted cannot have grown.
         var isFenceUnbroken = true
+        var isKept = false
     }
 
     /// A fence that ends sooner is renewed before anything is made to follow.
@@ -181,7 +184,9 @@ extension Rejoin {
         case .snapshot(let reason):
             guard let old = memory.reading?.old else { return [] }
             let missing = range.missingBytes.map { LossAmendment(bytes: $0, commands: nil) }
-            memory.snapshot = Snapshot(runID: old.server?.runID, position: old.lastPosition, missing: missing)
+            let isCounted = if case .unknown = range { false } else { true }
+            memory.snapshot = Snapshot(
+                runID: old.server?.runID, position: old.lastPosition, missing: missing, isCounted: isCounted)
             state = .snapshotting
             return [.snapshot(reason)]
         case .follow, .discard, .refuse:
@@ -207,7 +212,7 @@ extension Rejoin {
 
     /// Where nothing is counted, a snapshot covers the data set only if the fence has not been open since it was ordered.
     private func isCovered(_ range: SalvageRange, by snapshot: Snapshot?, _ old: ReplicationInfo) -> Bool {
-        guard case .unknown = range, let snapshot, memory.safe == snapshot.position, !old.isLoading else {
+        guard case .unknown = range, let snapshot, snapshot.isKept, !old.isLoading else {
             return false
         }
         return snapshot.isFenceUnbroken && snapshot.runID != nil && snapshot.runID == old.server?.runID
@@ -275,7 +280,9 @@ extension Rejoin {
 
     private mutating func snapshotKept(_ name: String) -> [Action] {
         guard let snapshot = memory.snapshot else { return [] }
-        memory.safe = snapshot.position
+        memory.snapshot?.isKept = true
+        // The same offset may stand for more, once a server that did not count was restarted.
+        if snapshot.isCounted { memory.safe = snapshot.position }
         memory.account.kept.append(.snapshot(name: name, offset: snapshot.position.offset))
         add(snapshot.missing)
         return examine()
