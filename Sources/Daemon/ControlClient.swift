@@ -1,4 +1,5 @@
 import Glibc
+import Operations
 
 /// Asks a daemon through its control socket. Blocks the calling thread.
 package enum ControlClient {

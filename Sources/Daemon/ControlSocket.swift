@@ -1,4 +1,5 @@
 import Glibc
+import Operations
 
 /// The control socket's file: made with its rights from the first moment on, and only where no other daemon listens.
 struct ControlSocket: ~Copyable {

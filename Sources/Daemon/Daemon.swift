@@ -3,6 +3,7 @@ import FoundationEssentials
 import Glibc
 import LinuxNet
 public import Logging
+import Operations
 import Synchronization
 import VRRP
 

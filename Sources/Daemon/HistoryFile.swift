@@ -1,6 +1,7 @@
 import Failover
 import Glibc
 import Logging
+import Operations
 
 /// The history of one virtual router: `history-<router>.jsonl` in the state folder, one `HistoryEntry` per line, each synced.
 /// Bounded: when it has grown beyond a quarter more than it keeps, the oldest go. Belongs to one thread at a time; its calls

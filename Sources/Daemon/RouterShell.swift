@@ -1,6 +1,7 @@
 package import Failover
 import LinuxNet
 package import Logging
+import Operations
 import Synchronization
 import VRRP
 

@@ -127,6 +127,25 @@ public final class RedisConnection: Sendable {
         handler.eventLoop.execute { handler.value.awaitDeath(mourner) }
     }
 
+    /// Sends commands whose answer is no reply, and gives all that comes from then on to another handler, which is made on
+    /// the event loop. The connection can only be closed afterwards.
+    func takeOver(
+        _ commands: PreparedCommands,
+        _ makeReader: @escaping @Sendable (any Channel) -> StreamReader
+    ) {
+        let (handler, channel) = (handler, channel)
+        handler.eventLoop.execute {
+            let reader = makeReader(channel)
+            do {
+                try channel.pipeline.syncOperations.addHandler(reader, position: .before(handler.value))
+                channel.writeAndFlush(commands.bytes, promise: nil)
+            } catch {
+                // The connection has ended.
+                reader.end()
+            }
+        }
+    }
+
     /// Closes the connection, without waiting for it.
     package func abandon() {
         let handler = handler

@@ -42,7 +42,8 @@ extension ReplicationInfo {
         ongoingFailover = fields["master_failover_state"].flatMap { $0 == "no-failover" ? nil : $0 }
         server = try fields.server()
         persistence = try fields.persistence()
-        keys = try fields.keys()
+        (keys, databases) = try fields.keyspace()
+        usedMemory = try fields.optionalInteger("used_memory")
         fullResyncsServed = try fields.optionalInteger("sync_full")
     }
 }
@@ -205,14 +206,17 @@ private struct InfoFields {
             isAsyncLoading: self["async_loading"] == "1",
             loadingETA: try optionalInteger("loading_eta_seconds"),
             isAOFEnabled: self["aof_enabled"] == "1",
-            lastSaveTime: try optionalInteger("rdb_last_save_time")
+            lastSaveTime: try optionalInteger("rdb_last_save_time"),
+            isSaving: self["rdb_bgsave_in_progress"] == "1",
+            hasLastSaveSucceeded: self["rdb_last_bgsave_status"] == "ok"
         )
     }
 
-    /// Sums `dbN:keys=…`. An empty data set has the section's title and no line.
-    func keys() throws(ReplicationInfoError) -> Int64? {
-        guard hasKeyspace else { return nil }
+    /// Sums `dbN:keys=…`, and collects the numbers. An empty data set has the section's title and no line.
+    func keyspace() throws(ReplicationInfoError) -> (keys: Int64?, databases: [Int]?) {
+        guard hasKeyspace else { return (nil, nil) }
         var sum: Int64 = 0
+        var databases: [Int] = []
         for (field, value) in values where Self.isDatabase(field) {
             guard value.hasPrefix("keys="), let count = Int64(value.dropFirst(5).prefix { $0 != "," }), count >= 0
             else {
@@ -220,8 +224,9 @@ private struct InfoFields {
             }
             let (total, isTooMuch) = sum.addingReportingOverflow(count)
             sum = isTooMuch ? .max : total
+            if let number = Int(field.dropFirst(2)) { databases.append(number) }
         }
-        return sum
+        return (sum, databases.sorted())
     }
 
     private static func isDatabase(_ field: String) -> Bool {

@@ -14,7 +14,7 @@ extension ReplicationInfo {
         self.server = server
         persistence = Persistence(
             isLoading: isLoading, isAsyncLoading: false, loadingETA: isLoading ? 1 : nil, isAOFEnabled: true,
-            lastSaveTime: nil)
+            lastSaveTime: nil, isSaving: false, hasLastSaveSucceeded: true)
         self.keys = keys
     }
 }

@@ -119,6 +119,10 @@ public struct ReplicationInfo: Sendable, Equatable {
         public var isAOFEnabled: Bool
         /// `rdb_last_save_time`, Unix time in seconds.
         public var lastSaveTime: Int64?
+        /// `rdb_bgsave_in_progress:1`: a child writes the data set to a file.
+        public var isSaving: Bool
+        /// `rdb_last_bgsave_status:ok`.
+        public var hasLastSaveSucceeded: Bool
     }
 
     /// `role:` with what belongs to it.
@@ -139,6 +143,10 @@ public struct ReplicationInfo: Sendable, Equatable {
     public var persistence: Persistence?
     /// Number of keys in all databases, where the text has the `keyspace` section.
     public var keys: Int64?
+    /// The databases that have keys, ascending, where the text has the `keyspace` section.
+    public var databases: [Int]?
+    /// `used_memory`, bytes, where the text has the `memory` section.
+    public var usedMemory: Int64?
     /// `instantaneous_input_kbps` and the like are not read; `sync_full` (section `stats`) counts full resyncs served.
     public var fullResyncsServed: Int64?
 

@@ -1,5 +1,6 @@
 import Failover
 import Foundation
+import Operations
 import Testing
 
 @testable import Daemon

@@ -1,0 +1,93 @@
+package import Glibc
+
+/// A call on a file that failed: what, where, why.
+package struct FileTrouble: Error, Sendable, Equatable, CustomStringConvertible {
+    /// One line.
+    package var description: String
+    /// The number of the error.
+    package let code: Int32
+
+    /// Of a call that has just failed.
+    package init(_ verb: String, _ path: String, _ code: Int32 = errno) {
+        self.code = code
+        description = "cannot \(verb) \(path): \(String(cString: strerror(code)))"
+    }
+}
+
+/// Calls on files that say what went wrong. All of them may block.
+package enum Files {
+    /// The content; nil where there is no such file. Longer ones than `limit` are an error.
+    package static func read(_ path: String, limit: Int) throws(FileTrouble) -> [UInt8]? {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else {
+            if errno == ENOENT { return nil }
+            throw FileTrouble("read", path)
+        }
+        defer { close(file) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = Glibc.read(file, &buffer, buffer.count)
+            if count == 0 { return bytes }
+            guard count > 0 else {
+                if errno == EINTR { continue }
+                throw FileTrouble("read", path)
+            }
+            bytes += buffer[..<count]
+            guard bytes.count <= limit else { throw FileTrouble("read", path, EFBIG) }
+        }
+    }
+
+    /// Puts a file in the place of another one, synced, so that after a crash the one or the other is there, whole.
+    package static func replace(_ path: String, with bytes: [UInt8]) throws(FileTrouble) {
+        let temporary = path + ".new"
+        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o640)
+        guard file >= 0 else { throw FileTrouble("write", temporary) }
+        defer { close(file) }
+        try write(bytes[...], to: file, temporary)
+        guard fsync(file) == 0 else { throw FileTrouble("sync", temporary) }
+        guard rename(temporary, path) == 0 else { throw FileTrouble("rename", temporary) }
+        try syncFolder(of: path)
+    }
+
+    /// Adds to the end of a file, synced.
+    package static func append(_ bytes: [UInt8], to path: String) throws(FileTrouble) {
+        let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+        guard file >= 0 else { throw FileTrouble("write", path) }
+        defer { close(file) }
+        try write(bytes[...], to: file, path)
+        guard fdatasync(file) == 0 else { throw FileTrouble("sync", path) }
+    }
+
+    /// Makes a folder with those above it.
+    package static func makeFolder(_ path: String, mode: mode_t) throws(FileTrouble) {
+        guard mkdir(path, mode) != 0, errno != EEXIST else { return }
+        guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
+            throw FileTrouble("make the folder", path)
+        }
+        try makeFolder(String(path[..<slash]), mode: 0o755)
+        guard mkdir(path, mode) == 0 || errno == EEXIST else { throw FileTrouble("make the folder", path) }
+    }
+
+    /// Writes all of it to an open file.
+    static func write(_ bytes: ArraySlice<UInt8>, to file: Int32, _ path: String) throws(FileTrouble) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno != EINTR {
+                throw FileTrouble("write", path)
+            }
+        }
+    }
+
+    /// Makes the names in the folder of a file durable.
+    static func syncFolder(of path: String) throws(FileTrouble) {
+        let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+        let file = open(folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard file >= 0 else { throw FileTrouble("open", folder) }
+        defer { close(file) }
+        guard fsync(file) == 0 else { throw FileTrouble("sync", folder) }
+    }
+}
