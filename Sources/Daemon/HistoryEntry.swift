@@ -1,4 +1,5 @@
 import Failover
+import Operations
 import Replication
 
 /// One transition as the history file and the control socket have it. Times within it count from `startedAt`.

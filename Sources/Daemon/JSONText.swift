@@ -57,22 +57,6 @@ extension KeyedDecodingContainer {
     }
 }
 
-/// Wall-clock time, for people and files. Decisions never look at it.
-enum WallClock {
-    /// UTC, with milliseconds: `2026-11-22T20:11:33.123Z`.
-    static func text(_ date: Date) -> String {
-        date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
-    }
-
-    /// Now, as text.
-    static var now: String { text(Date.now) }
-
-    /// The date of a moment of the monotonic clock.
-    static func text(_ instant: Instant) -> String {
-        text(Date.now.addingTimeInterval((instant - .now) / .seconds(1)))
-    }
-}
-
 extension Duration {
     /// Milliseconds, to the microsecond.
     var inMilliseconds: Double { ((self / .microseconds(1)).rounded()) / 1000 }

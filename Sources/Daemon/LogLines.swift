@@ -2,6 +2,7 @@ import FoundationEssentials
 import Glibc
 public import LinuxNet
 public import Logging
+import Operations
 import Synchronization
 
 /// Takes log lines from any thread without making it wait, and writes them to standard error from a thread of its own. When

@@ -13,6 +13,16 @@ extension Demotion.Reason {
     }
 }
 
+extension Demotion.Reason {
+    /// What the peer lacks, where that alone is the reason.
+    var bytes: Int64? {
+        switch self {
+        case .peerOlder(let bytes), .wouldDiscard(.bytes(let bytes)): bytes
+        default: nil
+        }
+    }
+}
+
 extension Demotion.Discarded {
     /// As a loss.
     var loss: Loss {

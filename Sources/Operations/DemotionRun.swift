@@ -1,5 +1,6 @@
 import RedisClient
 public import Replication
+import Salvage
 
 /// One demotion on real servers: makes the local server follow the peer, if that discards nothing.
 ///
@@ -103,6 +104,7 @@ public struct DemotionRun: Sendable {
         }
         recorder.record("local", PromotionRun.describe(options.local, ours))
         recorder.record("peer", PromotionRun.describe(options.peer, theirs))
+        recordOverridden(ours, theirs)
         let report = await act(on: settled(ours, theirs), ours, (host, port))
         // Whatever an interrupted run had begun is overtaken by now.
         if report.result == .demoted || report.result == .alreadyReplica, !options.isDryRun { journal.deleteUnfenced() }
@@ -110,13 +112,13 @@ public struct DemotionRun: Sendable {
     }
 
     private func settled(_ ours: ReplicationInfo, _ theirs: ReplicationInfo) -> Demotion.Decision {
-        let decision = decide(ours, theirs)
-        let settled = Demotion.settle(decision, for: options.purpose, local: ours, peer: theirs)
-        if case .refuse(let reason) = decision, case .follow(let discarded) = settled {
-            let what = options.limits == nil ? "forced" : "accepted"
-            recorder.record(what, "\(reason); \(what), discarding \(discarded)")
-        }
-        return settled
+        Demotion.settle(decide(ours, theirs), for: options.purpose, local: ours, peer: theirs)
+    }
+
+    private func recordOverridden(_ ours: ReplicationInfo, _ theirs: ReplicationInfo) {
+        guard case .refuse(let reason) = decide(ours, theirs), case .follow = settled(ours, theirs) else { return }
+        let what = options.limits == nil ? "forced" : "accepted"
+        recorder.record(what, "\(reason); \(what)")
     }
 
     private func decide(_ ours: ReplicationInfo, _ theirs: ReplicationInfo) -> Demotion.Decision {
@@ -149,7 +151,11 @@ public struct DemotionRun: Sendable {
         case .swapRoles:
             return await swapRoles()
         case .refuse(let reason):
-            return refused(reason)
+            // So few bytes may be nothing but the master's own PINGs.
+            guard let bytes = reason.bytes, DivergencePolicy.mayBeBookkeeping(bytes), !options.isDryRun else {
+                return refused(reason)
+            }
+            return await follow(target, ours, discarding: .bytes(bytes))
         case .follow(let discarded):
             return await follow(target, ours, discarding: discarded)
         }
@@ -193,103 +199,57 @@ public struct DemotionRun: Sendable {
         return report
     }
 
-    /// Fences the local server if it takes writes, looks once more behind the fence, and only then follows.
+    /// Makes safe what the peer never got, and only then follows: `RejoinRun`.
     private func follow(
         _ target: (host: String, port: Int), _ ours: ReplicationInfo, discarding: Demotion.Discarded
     ) async -> OperationReport {
-        var discarding = discarding
         if options.isDryRun {
             recorder.record(
                 "would_demote", "would send SLAVEOF \(target.host) \(target.port), discarding \(discarding)")
+            if discarding != .nothing {
+                recorder.record(
+                    "would_salvage", "on_divergence is \"\(options.salvage.policy.rawValue)\"; to \(folder)")
+            }
             return report(
                 .demoted, discarding == .nothing ? .done : .lossPossible,
                 "\(options.local.url) would follow \(options.peer.url) (dry run, nothing was changed)",
                 loss: discarding.loss)
         }
-        let fence = MasterFence(master: local, journal: journal, guardProgram: options.guardProgram)
-        var fenced: Fenced?
-        if ours.masterLink == nil {
-            switch await raise(fence, ours) {
-            case .proceed(let result): (fenced, discarding) = (result, result.discarding)
-            case .overtaken:
-                _ = await fence.release()
-                return await awaitLink(
-                    .demoted, loss: .none, "another run made it follow \(options.peer.url) meanwhile")
-            case .refused(let reason):
-                _ = await fence.release()
-                return refused(reason)
-            }
+        let run = RejoinRun(
+            old: local, new: peer, target: target, newURL: options.peer.url,
+            fence: MasterFence(master: local, journal: journal, guardProgram: options.guardProgram),
+            options: options.salvage, folder: folder, recorder: recorder, isStopping: options.isStopping,
+            decide: { settled($0, $1) }, acceptsSurplus: options.purpose.acceptsSurplus)
+        switch await run.run() {
+        case .followed(let account):
+            let loss = account.missing?.loss ?? .unknown(.notComparable)
+            var report = await awaitLink(.demoted, loss: loss, "it follows \(options.peer.url)")
+            report.account = account
+            return report
+        case .overtaken:
+            return await awaitLink(.demoted, loss: .none, "another run made it follow \(options.peer.url) meanwhile")
+        case .refused(let reason): return refused(reason)
+        case .leaked(let bytes): return refused(.wouldDiscard(.bytes(bytes)))
+        case .keptBack(let refusal): return keptBack(refusal)
+        case .failed(let words):
+            return report(.failed, .unreachable, "the local server \(options.local.url): \(words)")
+        case .aborted:
+            return report(.refused, .refused, "a signal came first; \(options.local.url) is as it was")
         }
-        do throws(ServerTrouble) {
-            let outcomes = try await local.perform([
-                ["INFO", "replication"], ["SLAVEOF", target.host, String(target.port)],
-            ])
-            if case .failure(let error) = outcomes[1] { throw .unusable("SLAVEOF: \(error)") }
-            recorder.record("following", "SLAVEOF \(target.host) \(target.port)")
-            let last = try Server.observation(outcomes[0], at: .now).info
-            if let leaked = fenced?.hold?.leak(upTo: last.dataOffset, at: .now) {
-                if !options.purpose.acceptsSurplus {
-                    try MasterFence.check(try await local.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true))
-                    recorder.record(
-                        "restored",
-                        "\(leaked) bytes were written behind the fence: \(options.local.url) is master again")
-                    _ = await fence.release()
-                    return refused(.wouldDiscard(.bytes(leaked)))
-                }
-                if case .bytes(let bytes) = discarding { discarding = .bytes(bytes + leaked) }
-            } else if fenced == nil, case .bytes(let bytes) = discarding {
-                // A replica of somebody else goes on until it is told otherwise: what came since is discarded as well.
-                discarding = .bytes(bytes + max(last.dataOffset - ours.dataOffset, 0))
-            }
-            _ = try await local.perform(PromotionLoop.disconnectCommands)
-        } catch {
-            _ = await fence.release()
-            return failure("the local server \(options.local.url): \(error)", error)
-        }
-        if let problem = await fence.release() {
-            recorder.record("release_failed", "the fence could not be released (\(problem)); it ends by itself")
-        }
-        return await awaitLink(.demoted, loss: discarding.loss, "it follows \(options.peer.url)")
     }
 
-    /// What a second look, behind the fence, came to.
-    private enum SecondLook {
-        case proceed(Fenced)
-        case overtaken
-        case refused(Demotion.Reason)
+    private var folder: String {
+        options.salvage.directory ?? SalvageFolder.standard(stateDirectory: options.stateDirectory)
     }
 
-    /// What was decided behind the fence, and what tells whether it held until the end.
-    private struct Fenced {
-        var discarding: Demotion.Discarded
-        var hold: FenceHold?
-    }
-
-    private func raise(_ fence: MasterFence, _ ours: ReplicationInfo) async -> SecondLook {
-        switch await fence.raise(for: options.connectTimeout * 3, on: ours) {
-        case .raised(let observation, let kind, let until):
-            recorder.record("fenced", "local writes are fenced", at: observation.at)
-            let theirs: ReplicationInfo
-            do throws(ServerTrouble) { theirs = try await peer.observe().info } catch {
-                return .refused(.fenceFailed("the peer does not answer any more: \(error)"))
-            }
-            func fenced(_ discarding: Demotion.Discarded) -> Fenced {
-                Fenced(
-                    discarding: discarding,
-                    hold: FenceHold(fence: kind, until: until, offset: observation.info.dataOffset))
-            }
-            switch settled(observation.info, theirs) {
-            case .follow(let discarded): return .proceed(fenced(discarded))
-            case .refuse(let reason): return .refused(reason)
-            case .alreadyFollows: return .overtaken
-            case .swapRoles: return .refused(.fenceFailed("the peer follows the local server now"))
-            }
-        case .lockedOut(let reason), .failed(let reason):
-            return options.purpose.acceptsSurplus
-                ? .proceed(Fenced(discarding: .dataSet(keys: ours.keys))) : .refused(.fenceFailed(reason))
-        case .lost(let trouble):
-            return .refused(.fenceFailed("\(trouble)"))
-        }
+    /// What it holds could not be made safe, so it was left as it was.
+    private func keptBack(_ refusal: SalvageRefusal) -> OperationReport {
+        let isUnreachable = if case .unreachable = refusal { true } else { false }
+        var report = report(
+            isUnreachable ? .failed : .refused, isUnreachable ? .unreachable : .refused,
+            "\(options.local.url) was not made to follow \(options.peer.url): \(refusal)", remedy: refusal.remedy)
+        report.reasonCode = refusal.code
+        return report
     }
 
     /// Waits until the link is up. A full copy that is still running at the end is no failure.

@@ -25,7 +25,8 @@ actor MasterFence {
     private let master: Server
     private let journal: FenceJournal
     private let guardProgram: String
-    private var fence: Fence?
+    /// What is raised; `nil` for nothing.
+    private(set) var fence: Fence?
     private var entry: FenceJournal.Entry?
     private var guardProcess: FenceGuard?
     /// The fence's commands were sent and not answered: they may still be under way.
@@ -93,6 +94,37 @@ actor MasterFence {
             }
             return raised
         }
+    }
+
+    /// Makes the fence that is up last for this time from now on. Returns until when, and on which process; `nil` where it could
+    /// not be asked for: it ends when it was to end before.
+    func renew(for duration: Duration) async -> (until: Instant, runID: String)? {
+        guard let fence else { return nil }
+        let start = ContinuousClock.now
+        let milliseconds = String(Int64((duration / .milliseconds(1)).rounded(.up)))
+        do throws(ServerTrouble) {
+            let pause = fence == .clientPause ? [["CLIENT", "PAUSE", milliseconds, "WRITE"]] : []
+            if fence == .password { try await replaceGuard(for: duration) }
+            let outcomes = try await master.perform(pause + [["INFO"]], isRepeatable: true)
+            try Self.check(outcomes)
+            guard let server = try Server.observation(outcomes[outcomes.count - 1], at: start).info.server else {
+                return nil
+            }
+            return (start + duration, server.runID)
+        } catch {
+            return nil
+        }
+    }
+
+    /// A guard cannot be given more time: another one takes its place.
+    private func replaceGuard(for duration: Duration) async throws(ServerTrouble) {
+        guard let entry, let former = guardProcess else { return }
+        let start = ContinuousClock.now
+        guardProcess = try await FenceGuard.start(
+            over: await master.endpoint, entry: entry, journal: journal, undoAfter: duration + Self.guardMargin,
+            program: guardProgram)
+        guardActsAt = start + duration + Self.guardMargin
+        await former.dismiss()
     }
 
     /// Journal and guard; returns why they could not be had. Throws when the master is lost on the way.

@@ -98,23 +98,20 @@ public struct SalvageFolder: Sendable, Hashable {
 // MARK: - One file
 
 extension SalvageFolder {
-    private static let snapshotSuffix = ".rdb"
-    private static let partial = ".partial"
-
     /// `nil` for a name that is none of ours.
     private static func entry(named name: String, in folder: Int32) -> Entry? {
-        let isPartial = name.hasSuffix(partial)
-        let stem = isPartial ? String(name.dropLast(partial.count)) : name
+        let isPartial = name.hasSuffix(SalvageFileName.partialSuffix)
+        let stem = isPartial ? String(name.dropLast(SalvageFileName.partialSuffix.count)) : name
         let kind: Kind
         if stem.hasSuffix(SalvageFileName.suffix) {
             kind = .writes
-        } else if stem.hasSuffix(snapshotSuffix) {
+        } else if stem.hasSuffix(SalvageFileName.snapshotSuffix) {
             kind = .snapshot
         } else {
             return nil
         }
         let parts = SalvageFileName(
-            kind == .writes ? stem : stem.dropLast(snapshotSuffix.count) + SalvageFileName.suffix)
+            kind == .writes ? stem : stem.dropLast(SalvageFileName.snapshotSuffix.count) + SalvageFileName.suffix)
         var entry = Entry(name: name, kind: kind, size: 0, parts: parts)
         look(at: &entry, in: folder)
         if isPartial, entry.problem == nil {
@@ -128,7 +125,8 @@ extension SalvageFolder {
         let file = openat(folder, entry.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
         guard file >= 0 else {
             entry.problem =
-                errno == ELOOP ? "it is a symbolic link, and links are not followed" : "cannot be read: \(reason(errno))"
+                errno == ELOOP
+                ? "it is a symbolic link, and links are not followed" : "cannot be read: \(reason(errno))"
             return
         }
         defer { close(file) }
@@ -138,7 +136,7 @@ extension SalvageFolder {
             return
         }
         entry.size = Int64(status.st_size)
-        guard entry.kind == .writes, !entry.name.hasSuffix(partial) else { return }
+        guard entry.kind == .writes, !entry.name.hasSuffix(SalvageFileName.partialSuffix) else { return }
         guard let prefix = beginning(of: file) else {
             entry.problem = "cannot be read: \(reason(errno))"
             return

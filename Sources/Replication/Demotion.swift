@@ -133,7 +133,7 @@ extension Demotion.Reason: CustomStringConvertible {
         case .mutualReplicas: "run 'syncgate promote' on the server that shall be master"
         case .peerIsMaster: "see which of them holds more, and demote the other one"
         case .peerIsReplica: "give the address of the master, or override with --force"
-        default: "override with --force, which discards them"
+        default: "override with --force, which keeps them in the salvage folder first"
         }
     }
 

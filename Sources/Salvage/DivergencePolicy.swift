@@ -121,11 +121,16 @@ public struct SalvageCircumstances: Sendable, Equatable {
 }
 
 extension DivergencePolicy {
-    /// What to do about `range`.
+    /// What to do about `range`. A few bytes are read whatever the policy: they may be the master's own.
     public func decision(for range: SalvageRange, _ circumstances: SalvageCircumstances) -> SalvageDecision {
         // Redis refuses SLAVEOF then, whatever the policy.
         if circumstances.isLoading { return .refuse(.loading) }
         if range == .none { return .follow }
+        if case .backlog(let span, .direct) = range, self == .snapshot || self == .refuse,
+            Self.mayBeBookkeeping(span.count)
+        {
+            return .readBacklog(span, .direct)
+        }
         switch self {
         case .discard: return .discard(bytes: range.missingBytes)
         case .refuse: return .refuse(.byPolicy(bytes: range.missingBytes))
@@ -140,6 +145,9 @@ extension DivergencePolicy {
         return self == .salvage
             ? Self.snapshot(.salvageFailed(failure), circumstances) : .refuse(.failed(failure))
     }
+
+    /// A master's own PINGs are no writes: so few bytes are read before they are taken for some.
+    public static func mayBeBookkeeping(_ bytes: Int64) -> Bool { bytes <= 4096 }
 
     private static func salvage(_ range: SalvageRange, _ circumstances: SalvageCircumstances) -> SalvageDecision {
         switch range {

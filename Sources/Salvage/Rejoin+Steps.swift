@@ -248,6 +248,11 @@ extension Rejoin {
             return failed(.notWhole(asked: span, got: tally))
         }
         guard tally.writes > 0 else { return saved(span, 0) }
+        switch policy {
+        case .refuse: return refuse(.byPolicy(bytes: span.count))
+        case .snapshot: return save(.snapshot(.byPolicy(bytes: span.count)), .backlog(span, .direct))
+        case .salvage, .discard: break
+        }
         state = .writing(span, tally)
         return [.writeFile(span, tally)]
     }

@@ -18,8 +18,10 @@ public struct SalvageFileName: Sendable, Hashable, CustomStringConvertible {
 
     /// How every one ends.
     public static let suffix = ".resp"
-    /// How one ends that is being written: nobody takes it for a whole one.
-    public static let partialSuffix = ".resp.partial"
+    /// How the name of a snapshot ends, which is made like this one otherwise.
+    public static let snapshotSuffix = ".rdb"
+    /// What is added while a file is being written: nobody takes it for a whole one.
+    public static let partialSuffix = ".partial"
 
     /// Of the file with this header.
     public init(_ header: SalvageHeader) {
@@ -45,8 +47,8 @@ public struct SalvageFileName: Sendable, Hashable, CustomStringConvertible {
     /// The name.
     public var description: String { "\(stem)\(Self.suffix)" }
 
-    /// The name while it is being written.
-    public var partial: String { "\(stem)\(Self.partialSuffix)" }
+    /// The name of a snapshot with these parts: `from` is the first byte that the new master lacked, 0 where nobody can tell.
+    public var snapshot: String { "\(stem)\(Self.snapshotSuffix)" }
 
     private var stem: String { "\(time)-\(node)-\(replicationID)-\(from)-\(to)" }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Operations
 import Replication
+import Salvage
 
 /// What `--on-timeout` may be.
 enum OnTimeoutArgument: String, ExpressibleByArgument, CaseIterable {
@@ -9,6 +10,8 @@ enum OnTimeoutArgument: String, ExpressibleByArgument, CaseIterable {
     /// For the gate.
     var policy: SyncGate.Policy.OnTimeout { self == .promote ? .promote : .refuse }
 }
+
+extension DivergencePolicy: ExpressibleByArgument {}
 
 /// How `promote` and `demote` are executed and what they print.
 struct ExecutionOptions: ParsableArguments {
@@ -114,8 +117,17 @@ struct DemoteCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("How long the peer may take to catch up, and the link to come up.", valueName: "time"))
     var timeout = DurationArgument(.seconds(10))
 
-    @Flag(help: "Follow although local writes are discarded; says how many.")
+    @Flag(help: "Follow although local writes are discarded: they are saved first, and counted.")
     var force = false
+
+    @Option(
+        help: ArgumentHelp(
+            "How writes that the peer never got are kept before they are discarded.", valueName: "policy"))
+    var onDivergence = DivergencePolicy.salvage
+
+    @Option(
+        help: ArgumentHelp("Where they are kept. Default: 'salvage' in the state folder.", valueName: "folder"))
+    var salvageDir: String?
 
     @OptionGroup
     var execution: ExecutionOptions
@@ -130,6 +142,8 @@ struct DemoteCommand: AsyncParsableCommand {
         options.timeout = timeout.duration
         options.connectTimeout = connection.connectTimeout.duration
         options.force = force
+        options.salvage.policy = onDivergence
+        options.salvage.directory = salvageDir
         options.isDryRun = execution.dryRun
         options.stateDirectory = execution.stateDir
         options.isStopping = { StopSignal.isReceived }

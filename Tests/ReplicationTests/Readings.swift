@@ -18,7 +18,8 @@ func server(_ runID: String, _ version: ServerVersion, port: Int = 6379) -> Repl
 }
 
 func persistence(loading: Bool = false, async: Bool = false, eta: Int64? = nil) -> ReplicationInfo.Persistence {
-    .init(isLoading: loading, isAsyncLoading: async, loadingETA: eta, isAOFEnabled: false, lastSaveTime: nil,
+    .init(
+        isLoading: loading, isAsyncLoading: async, loadingETA: eta, isAOFEnabled: false, lastSaveTime: nil,
         isSaving: false, hasLastSaveSucceeded: true)
 }
 

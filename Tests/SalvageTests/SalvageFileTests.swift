@@ -115,8 +115,8 @@ struct SalvageFileTests {
             "\(name)"
                 == "20251122T101112.345Z-redis-a-aaaa000000000000000000000000000000000000-101-411.resp")
         #expect(SalvageFileName("\(name)") == name)
-        #expect(name.partial == "\(name).partial")
-        #expect(SalvageFileName(name.partial) == nil)
+        #expect(SalvageFileName("\(name)" + SalvageFileName.partialSuffix) == nil)
+        #expect(name.snapshot == "\(name)".dropLast(5) + ".rdb")
         var header = Self.header
         header.node = "../a b/\u{0}"
         #expect("\(SalvageFileName(header))".contains("Z-..%2Fa%20b%2F%00-aaaa"))

@@ -13,18 +13,17 @@ let importable: [String: Set<String>] = [
     "Salvage": ["Replication"],
     "CLinuxNet": [],
     "LinuxNet": ["VRRP", "CLinuxNet", "Glibc"],
-    "Failover": ["VRRP", "Replication"],
-    "FailoverSimulation": ["Failover", "VRRP", "Replication"],
+    "Failover": ["VRRP", "Replication", "Salvage"],
+    "FailoverSimulation": ["Failover", "VRRP", "Replication", "Salvage"],
     "RedisClient": ["Replication", "CHiredis", "NIOCore", "NIOPosix", "NIOSSL", "Glibc"],
-    "Operations": ["RedisClient", "Replication", "Glibc"],
+    "Operations": ["RedisClient", "Replication", "Salvage", "FoundationEssentials", "Glibc"],
     "Daemon": [
-        "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "NIOCore", "NIOPosix", "Logging",
-        "TOMLKit", "Glibc", "FoundationEssentials",
+        "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "Salvage", "VRRP", "NIOCore", "NIOPosix",
+        "Logging", "TOMLKit", "Glibc", "FoundationEssentials",
     ],
     "syncgate": [
-        "Daemon", "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "VRRP", "ArgumentParser",
-        "FoundationEssentials",
-        "Glibc", "Dispatch",
+        "Daemon", "Failover", "LinuxNet", "Operations", "RedisClient", "Replication", "Salvage", "VRRP",
+        "ArgumentParser", "FoundationEssentials", "Glibc", "Dispatch",
     ],
 ]
 

@@ -1,0 +1,264 @@
+import RedisClient
+import Replication
+import Salvage
+import Synchronization
+
+// The steps of a rejoin, each to the event that it leads to.
+
+extension RejoinRun {
+    // MARK: The fence
+
+    /// A replica needs none; a fence that is up is renewed.
+    func raiseFence(for duration: Duration, _ known: ReplicationInfo?) async -> Rejoin.Event {
+        if let renewed = await renewal(for: duration) { return renewed }
+        let info: ReplicationInfo
+        do throws(ServerTrouble) { info = try await old.observe().info } catch {
+            return .unreachable(.old, reason: "\(error)")
+        }
+        guard let runID = info.server?.runID else { return .fenceFailed("its INFO has no run_id") }
+        if info.masterLink?.isReadOnly == true { return .fenced(.readOnlyReplica, until: nil, runID: runID) }
+        switch await fence.raise(for: duration, on: info) {
+        case .raised(let observation, let kind, let until):
+            recorder.record("fenced", "its writes are fenced", at: observation.at)
+            return .fenced(kind, until: until, runID: observation.info.server?.runID ?? runID)
+        case .failed(let reason), .lockedOut(let reason): return .fenceFailed(reason)
+        case .lost(let trouble): return .unreachable(.old, reason: "\(trouble)")
+        }
+    }
+
+    private func renewal(for duration: Duration) async -> Rejoin.Event? {
+        guard let kind = await fence.fence, let renewed = await fence.renew(for: duration) else { return nil }
+        return .fenced(kind, until: renewed.until, runID: renewed.runID)
+    }
+
+    /// Executes what may take long, while the fence is renewed. What was renewed comes first.
+    private func whileFenced(_ body: @escaping @Sendable () async -> [Rejoin.Event]) async -> [Rejoin.Event] {
+        await withTaskGroup(of: (isBody: Bool, events: [Rejoin.Event]).self) { group in
+            group.addTask { (true, await body()) }
+            group.addTask {
+                var last: Rejoin.Event?
+                while true {
+                    do { try await Task.sleep(for: Self.fenceTime / 2) } catch {
+                        return (false, last.map { [$0] } ?? [])
+                    }
+                    last = await renewal(for: Self.fenceTime) ?? last
+                }
+            }
+            var events: [Rejoin.Event] = []
+            for await piece in group {
+                if piece.isBody { group.cancelAll() }
+                events = piece.isBody ? events + piece.events : piece.events + events
+            }
+            return events
+        }
+    }
+
+    func releaseFence() async {
+        if let problem = await fence.release() {
+            recorder.record("release_failed", "the fence could not be released (\(problem)); it ends by itself")
+        }
+    }
+
+    // MARK: The look
+
+    func examine(_ progress: inout Progress) async -> Rejoin.Event {
+        async let ours = PromotionLoop.read(old)
+        async let theirs = PromotionLoop.read(new)
+        let (old, new) = await (ours, theirs)
+        switch (old, new) {
+        case (.failure(let trouble), _): return .unreachable(.old, reason: "\(trouble)")
+        case (_, .failure(let trouble)): return .unreachable(.new, reason: "\(trouble)")
+        case (.success(let old), .success(let new)):
+            if let ending = obstacle(decide(old.info, new.info)) {
+                progress.ending = ending
+                return .aborted
+            }
+            progress.lookedAtOn = await self.old.connectionCount
+            let reading = Rejoin.Reading(
+                old: old.info, new: new.info, snapshotBytes: old.info.usedMemory,
+                freeBytes: progress.writer.freeBytes)
+            progress.reading = reading
+            return .examined(reading)
+        }
+    }
+
+    /// What it holds beyond the new master is the rejoin's own question.
+    private func obstacle(_ decision: Demotion.Decision) -> Ending? {
+        switch decision {
+        case .follow, .refuse(.wouldDiscard(.bytes)), .refuse(.peerOlder): nil
+        case .alreadyFollows: .overtaken
+        case .swapRoles: .refused(.fenceFailed("the peer follows the local server now"))
+        case .refuse(let reason): .refused(reason)
+        }
+    }
+
+    // MARK: What is kept
+
+    /// Fenced as a master is, so that nobody writes when it is one.
+    func detach(fencedFor duration: Duration, _ progress: Progress) async -> Rejoin.Event {
+        guard let info = progress.reading?.old else { return .stepFailed(.detach("it was not looked at")) }
+        switch await fence.raise(for: duration, on: info) {
+        case .raised(_, let kind, let until):
+            do throws(ServerTrouble) {
+                try MasterFence.check(try await old.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true))
+                recorder.record("detached", "a master again, fenced, so that its backlog can be read")
+                return .detached(kind, until: until)
+            } catch {
+                return .stepFailed(.detach("\(error)"))
+            }
+        case .failed(let reason), .lockedOut(let reason): return .stepFailed(.detach(reason))
+        case .lost(let trouble): return .unreachable(.old, reason: "\(trouble)")
+        }
+    }
+
+    func read(_ span: StreamSpan, _ lead: Int64, _ progress: inout Progress) async -> [Rejoin.Event] {
+        guard let reading = progress.reading else { return [] }
+        recorder.record(
+            "reading_backlog",
+            "\(span.count) bytes beyond \(newURL), from offset \(span.from), are read from the backlog")
+        let endpoint = await old.endpoint
+        let timeout = old.timeout
+        let received = Received()
+        var events = await whileFenced {
+            do throws(StreamReadError) {
+                let bytes = try await StreamConnection.read(
+                    from: endpoint.url, tls: endpoint.tls, id: span.psyncID, at: span.from - lead,
+                    count: span.count + lead, timeout: timeout)
+                received.bytes.withLock { $0 = bytes }
+                return []
+            } catch {
+                return [.stepFailed(.read("\(error)"))]
+            }
+        }
+        if events.contains(where: { if case .stepFailed = $0 { true } else { false } }) { return events }
+        do throws(SalvageFailure) {
+            let backlog = try BacklogReading(
+                received.bytes.withLock { $0 }, of: span, lead: lead, old: reading.old, new: reading.new)
+            progress.backlog = backlog
+            events.append(.read(backlog.tally))
+        } catch {
+            events.append(.stepFailed(error))
+        }
+        return events
+    }
+
+    func write(_ span: StreamSpan, _ tally: StreamTally, _ progress: Progress) -> Rejoin.Event {
+        guard let payload = progress.backlog?.payload else { return .stepFailed(.file("nothing was read")) }
+        let header = SalvageHeader(
+            tally, of: span, node: options.node, time: WallClock.now, transition: options.transition)
+        return step(.written) { () throws(FileTrouble) in try progress.writer.write(header, payload) }
+    }
+
+    func rename(_ progress: Progress) -> Rejoin.Event {
+        do throws(FileTrouble) {
+            let name = try progress.writer.finish()
+            let tally = progress.backlog?.tally
+            recorder.record(
+                "salvaged", "\(tally?.writes ?? 0) commands (\(tally?.bytes ?? 0) bytes) are safe in \(folder)/\(name)")
+            return .renamed(name)
+        } catch {
+            return .stepFailed(.file("\(error)"))
+        }
+    }
+
+    func step(_ event: Rejoin.Event, _ body: () throws(FileTrouble) -> Void) -> Rejoin.Event {
+        do throws(FileTrouble) {
+            try body()
+            return event
+        } catch {
+            return .stepFailed(.file("\(error)"))
+        }
+    }
+
+    func keepSnapshot(_ reason: SnapshotReason, _ progress: inout Progress) async -> [Rejoin.Event] {
+        guard let reading = progress.reading else { return [] }
+        recorder.record("saving", "a snapshot of its data set is kept: \(reason)")
+        let name = snapshotName(reading)
+        let (old, new, folder, isStopping) = (old, new, folder, isStopping)
+        let events = await whileFenced {
+            let run = SnapshotRun(server: old, writer: SalvageWriter(folder: folder)) {
+                if isStopping() { return .stopped }
+                if case .failure(let trouble) = await PromotionLoop.read(new, isBrief: true) {
+                    return .newMasterLost("\(trouble)")
+                }
+                return nil
+            }
+            switch await run.run(as: name) {
+            case .kept(let name): return [.snapshotKept(name)]
+            case .failed(let words): return [.stepFailed(.snapshot(words))]
+            case .interrupted(.stopped): return [.aborted]
+            case .interrupted(.newMasterLost(let words)): return [.unreachable(.new, reason: words)]
+            }
+        }
+        if events.contains(.snapshotKept(name)) {
+            recorder.record("salvaged", "the data set as it was is safe in \(folder)/\(name)")
+        }
+        return events
+    }
+
+    private func snapshotName(_ reading: Rejoin.Reading) -> String {
+        let range = SalvageRange(old: reading.old, new: reading.new, promotion: options.promotion)
+        let from: Int64 =
+            switch range {
+            case .backlog(let span, _), .notCovered(let span, _): span.from
+            case .none, .unrelated, .unknown: 0
+            }
+        let id = reading.old.identity?.id ?? reading.old.server?.runID ?? "unknown"
+        let header = SalvageHeader(
+            node: options.node, time: WallClock.now, replicationID: id, from: from,
+            to: max(reading.old.dataOffset + 1, from), commands: 0, database: nil, transition: options.transition)
+        return SalvageFileName(header).snapshot
+    }
+
+    // MARK: The end
+
+    /// `INFO` and `SLAVEOF` in one write, on the connection that it was looked at on: a process that was restarted since has no
+    /// fence, and is not told.
+    func follow(_ account: Rejoin.Account, _ until: Instant?, _ progress: inout Progress) async -> Rejoin.Event {
+        announceResync(account, progress.reading)
+        let isLost = await old.isLost
+        guard !isLost, await old.connectionCount == progress.lookedAtOn else {
+            return .followFailed("its connection was lost after the last look: it may have been restarted")
+        }
+        if let until, ContinuousClock.now >= until { return .followFailed("its fence has ended") }
+        do throws(ServerTrouble) {
+            let outcomes = try await old.perform([
+                ["INFO", "replication"], ["SLAVEOF", target.host, String(target.port)],
+            ])
+            if case .failure(let error) = outcomes[1] { return .followFailed("SLAVEOF: \(error)") }
+            recorder.record("following", "SLAVEOF \(target.host) \(target.port)")
+            let before = try Server.observation(outcomes[0], at: .now).info
+            await disconnectClients()
+            return .followed(offset: before.masterLink == nil ? before.masterReplicationOffset : nil)
+        } catch {
+            return .followFailed("\(error)")
+        }
+    }
+
+    private func disconnectClients() async {
+        do throws(ServerTrouble) { _ = try await old.perform(PromotionLoop.disconnectCommands) } catch {
+            recorder.record("disconnect_failed", "its clients could not be disconnected: \(error)")
+        }
+    }
+
+    /// Redis can resume only where the old master holds nothing that the new one has not, and only from version 4 on.
+    private func announceResync(_ account: Rejoin.Account, _ reading: Rejoin.Reading?) {
+        guard let reading, reading.old.identity == nil || account.missing.map({ $0.bytes > 0 }) ?? true else { return }
+        let size = reading.new.usedMemory.map { "of about \(max($0 >> 20, 1)) MB" } ?? "of all data"
+        recorder.record("full_resync", "it will do a full resync \(size) (the memory of \(newURL))")
+    }
+
+    func park() async {
+        do throws(ServerTrouble) {
+            let (host, port) = ReplicationInfo.parking
+            try MasterFence.check(try await old.perform([["SLAVEOF", host, String(port)]], isRepeatable: true))
+        } catch {
+            recorder.record("park_failed", "it could not be made read-only again: \(error)")
+        }
+    }
+}
+
+/// Bytes that one task reads for another.
+private final class Received: Sendable {
+    let bytes = Mutex<[UInt8]>([])
+}

@@ -1,0 +1,247 @@
+import Glibc
+import Operations
+import RedisClient
+import RedisLab
+import Replication
+import Salvage
+import Testing
+
+/// An old master that holds writes which the new one lacks: they are safe before it follows.
+@Suite(.serialized)
+struct RejoinTests {
+    static let withHistory = RedisVersion.available.filter { $0 >= .v5_0 }
+    static let withoutHistory = RedisVersion.available.filter { $0 < .v5_0 }
+
+    @Test("its writes are read from its backlog, whole, with their databases", arguments: withHistory)
+    func salvage(version: RedisVersion) async throws {
+        try await withPair(version) { pair in
+            try await pair.diverge()
+            try await pair.writeMuch()
+            let outcome = try await pair.demote(pair.master, peer: pair.replica, ["--force"])
+            #expect(outcome.exitCode == 4, "\(outcome.output) \(outcome.errors)")
+            #expect(outcome.json("loss.kind") as? String == "exact")
+            try await pair.expectRolesSwapped(countingResyncs: false)
+            try pair.expectFile()
+        }
+    }
+
+    @Test("also where it was parked since, and gives its backlog only as a master", arguments: withHistory)
+    func parked(version: RedisVersion) async throws {
+        try await withPair(version) { pair in
+            try await pair.diverge()
+            try await pair.writeMuch()
+            try await RedisPair.send(["SLAVEOF", "127.0.0.1", "1"], to: pair.master)
+            let outcome = try await pair.demote(pair.master, peer: pair.replica, ["--force"])
+            #expect(outcome.exitCode == 4, "\(outcome.output) \(outcome.errors)")
+            #expect(outcome.step("detached") != nil)
+            try await pair.expectRolesSwapped(countingResyncs: false)
+            try pair.expectFile()
+        }
+    }
+
+    @Test("before Redis 4, where the promotion is remembered", arguments: withoutHistory)
+    func remembered(version: RedisVersion) async throws {
+        try await withPair(version) { pair in
+            let promotion = try await pair.diverge()
+            try await pair.writeMuch()
+            let report = try await pair.follow(promotion)
+            #expect(report.result == .demoted, "\(report.reason)")
+            #expect(report.account?.missing?.commands == RedisPair.written)
+            try pair.expectFile()
+        }
+    }
+
+    @Test("a snapshot is kept before Redis 4, where no promotion is remembered", arguments: withoutHistory)
+    func forgotten(version: RedisVersion) async throws {
+        try await withPair(version) { pair in
+            try await pair.diverge()
+            try await pair.writeMuch()
+            let outcome = try await pair.demote(pair.master, peer: pair.replica, ["--force"])
+            #expect(outcome.exitCode == 4, "\(outcome.output) \(outcome.errors)")
+            try await pair.expectRolesSwapped(countingResyncs: false)
+            try await pair.expectSnapshot(keys: 100 + RedisPair.newKeys)
+        }
+    }
+
+    @Test("a snapshot is kept where the backlog does not reach back", arguments: withHistory)
+    func backlogTooSmall(version: RedisVersion) async throws {
+        try await withPair(version, arguments: ["--repl-backlog-size", "16384"]) { pair in
+            try await pair.diverge()
+            try await RedisPair.send(["SET", "big", String(repeating: "x", count: 40_000)], to: pair.master)
+            let outcome = try await pair.demote(pair.master, peer: pair.replica, ["--force"])
+            #expect(outcome.exitCode == 4, "\(outcome.output) \(outcome.errors)")
+            try await pair.expectRolesSwapped(countingResyncs: false)
+            try await pair.expectSnapshot(keys: 101)
+        }
+    }
+
+    @Test("a snapshot is kept of one that was restarted, and does not know what it holds", arguments: RedisVersion.available)
+    func restarted(version: RedisVersion) async throws {
+        try await withPair(version) { pair in
+            try await pair.diverge()
+            try await RedisPair.send(["SET", "late", "1"], to: pair.master)
+            try await RedisPair.send(["SAVE"], to: pair.master)
+            await pair.master.kill()
+            try await pair.master.restart()
+            let outcome = try await pair.demote(pair.master, peer: pair.replica, ["--force"])
+            #expect(outcome.exitCode == 4, "\(outcome.output) \(outcome.errors)")
+            try await pair.expectRolesSwapped(countingResyncs: false)
+            try await pair.expectSnapshot(keys: 101)
+        }
+    }
+
+    @Test("its own PINGs are no writes: it follows without --force, and nothing is kept", arguments: withHistory)
+    func pings(version: RedisVersion) async throws {
+        try await withPair(version, arguments: ["--repl-ping-slave-period", "1"]) { pair in
+            try await pair.diverge()
+            let info = try await RedisPair.info(pair.master)
+            let offset = try #require(Int64(info["master_repl_offset"] ?? ""))
+            // Who reads its stream is a replica to it, and gets PINGs.
+            _ = try await StreamConnection.read(
+                from: pair.master.url, tls: TLSFiles(), id: info["master_replid"] ?? "", at: offset + 1, count: 28,
+                timeout: .seconds(5))
+            let outcome = try await pair.demote(pair.master, peer: pair.replica)
+            #expect(outcome.exitCode == 0, "\(outcome.output) \(outcome.errors)")
+            #expect(outcome.json("loss.kind") as? String == "none")
+            #expect(try pair.kept() == [])
+        }
+    }
+
+    @Test("on_divergence: refuse leaves it as it was, discard keeps nothing, snapshot keeps the data set")
+    func policies() async throws {
+        try await withPair(.v7_0) { pair in
+            try await pair.diverge()
+            try await pair.writeMuch()
+            let before = try await pair.fingerprint()
+            let refused = try await pair.demote(
+                pair.master, peer: pair.replica, ["--force", "--on-divergence", "refuse"])
+            #expect(refused.exitCode == 1, "\(refused.output)")
+            #expect(try await pair.fingerprint() == before)
+            try await pair.expectWritable(pair.master)
+            let kept = try await pair.demote(
+                pair.master, peer: pair.replica, ["--force", "--on-divergence", "snapshot"])
+            #expect(kept.exitCode == 4, "\(kept.errors)")
+            try await pair.expectSnapshot(keys: 101 + RedisPair.newKeys)
+        }
+        try await withPair(.v7_0) { pair in
+            try await pair.diverge()
+            try await pair.writeMuch()
+            let outcome = try await pair.demote(
+                pair.master, peer: pair.replica, ["--force", "--on-divergence", "discard"])
+            #expect(outcome.exitCode == 4, "\(outcome.errors)")
+            #expect(try pair.kept() == [])
+        }
+    }
+
+    @Test("a folder that cannot be written is a refusal, and it is as it was", arguments: [RedisVersion.v5_0, .v7_0])
+    func noFolder(version: RedisVersion) async throws {
+        try await withPair(version) { pair in
+            try await pair.diverge()
+            try await pair.writeMuch()
+            let before = try await pair.fingerprint()
+            let outcome = try await pair.demote(
+                pair.master, peer: pair.replica, ["--force", "--salvage-dir", "/dev/null/salvage"])
+            #expect(outcome.exitCode == 1, "\(outcome.output)")
+            #expect(outcome.errors.contains("/dev/null/salvage"), "\(outcome.errors)")
+            #expect(try await pair.fingerprint() == before)
+            try await pair.expectWritable(pair.master)
+            try await pair.expectUnfenced()
+        }
+    }
+}
+
+extension RedisPair {
+    /// Writes that `writeMuch` makes, and new keys among them.
+    fileprivate static let written: Int64 = 7
+    fileprivate static let newKeys = 4
+
+    /// Both are masters; returns how far the replica had come.
+    @discardableResult
+    fileprivate func diverge() async throws -> RememberedPromotion {
+        try await RedisPair.wait("the replica's offset") {
+            try await RedisPair.info(master)["master_repl_offset"] == RedisPair.info(replica)["slave_repl_offset"]
+        }
+        let (old, new) = try await (RedisPair.info(master), RedisPair.info(replica))
+        try await RedisPair.send(["SLAVEOF", "NO", "ONE"], to: replica)
+        try await RedisPair.send(["SET", "elsewhere", "1"], to: replica)
+        let runID = old["run_id"] ?? ""
+        return RememberedPromotion(
+            masterRunID: runID, replicationID: old["master_replid"] ?? runID,
+            offset: Int64(new["slave_repl_offset"] ?? "") ?? -1)
+    }
+
+    /// Writes to the old master: plain, binary, in a transaction, to another database.
+    fileprivate func writeMuch() async throws {
+        let connection = try await master.connection()
+        let commands = [
+            ["SET", "lost:1", "one"], ["SET", "lost:2", "a\r\nb\u{0}c"], ["INCR", "lost:count"],
+            ["MULTI"], ["INCR", "lost:count"], ["RPUSH", "lost:list", "x"], ["EXEC"],
+            ["SELECT", "3"], ["SET", "lost:3", "three"], ["DEL", "lost:3"],
+        ]
+        for command in commands { _ = try await connection.send(command, timeout: .seconds(2)) }
+        await connection.close()
+    }
+
+    /// Makes the old master follow, as the daemon does it.
+    fileprivate func follow(_ promotion: RememberedPromotion) async throws -> OperationReport {
+        var options = DemotionRun.Options(local: Endpoint(url: master.url), peer: Endpoint(url: replica.url))
+        options.stateDirectory = stateDirectory
+        options.force = true
+        options.salvage.promotion = promotion
+        options.guardProgram = SyncgateProcess.sibling("syncgate")
+        return await DemotionRun(options, report: { _ in }).run()
+    }
+
+    /// What lies in the salvage folder.
+    fileprivate func kept() throws -> [SalvageFolder.Entry] {
+        try SalvageFolder(path: SalvageFolder.standard(stateDirectory: stateDirectory)).entries()
+    }
+
+    /// One whole file, with exactly what was written.
+    fileprivate func expectFile() throws {
+        let entries = try kept()
+        #expect(entries.map(\.problem) == [nil])
+        let entry = try #require(entries.first)
+        let header = try #require(entry.file).header
+        #expect(header.commands == RedisPair.written)
+        #expect(header.database == 0)
+        let bytes = try RedisPair.bytes("\(SalvageFolder.standard(stateDirectory: stateDirectory))/\(entry.name)")
+        var stream = ReplicationStream(at: 0)
+        stream.append(bytes)
+        var writes: [String] = []
+        while let command = try stream.next() {
+            guard command.isWrite, command.name != "ECHO" else { continue }
+            writes.append(
+                "\(command.database ?? -1) " + command.arguments.map { String(decoding: $0, as: UTF8.self) }.joined(separator: " "))
+        }
+        #expect(
+            writes == [
+                "0 SET lost:1 one", "0 SET lost:2 a\r\nb\u{0}c", "0 INCR lost:count", "0 INCR lost:count",
+                "0 RPUSH lost:list x", "3 SET lost:3 three", "3 DEL lost:3",
+            ])
+        var status = stat()
+        stat("\(SalvageFolder.standard(stateDirectory: stateDirectory))/\(entry.name)", &status)
+        #expect(status.st_mode & 0o777 == 0o600)
+    }
+
+    /// One snapshot, which a server can load, with so many keys in database 0.
+    fileprivate func expectSnapshot(keys: Int) async throws {
+        let entries = try kept()
+        #expect(entries.map(\.kind) == [.snapshot])
+        let entry = try #require(entries.first)
+        let folder = SalvageFolder.standard(stateDirectory: stateDirectory)
+        try await withRedisServer(master.version, arguments: ["--dir", folder, "--dbfilename", entry.name]) { server in
+            let info = try await RedisPair.info(server)
+            #expect(info["db0"]?.hasPrefix("keys=\(keys),") == true, "\(info["db0"] ?? "no keys")")
+        }
+    }
+
+    private static func bytes(_ path: String) throws -> [UInt8] {
+        let file = open(path, O_RDONLY)
+        guard file >= 0 else { throw ServerTrouble.unusable(path) }
+        defer { close(file) }
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        let count = read(file, &buffer, buffer.count)
+        return Array(buffer[..<max(count, 0)])
+    }
+}
