@@ -115,7 +115,7 @@ extension RedisOrder {
         case .promote(let order): order.knownMaster.map { "promote(\($0.contact))" } ?? "promote"
         case .lead: "lead"
         case .handOver: "hand over"
-        case .follow(let discard): "follow(\(discard))"
+        case .follow(let discard, _): "follow(\(discard))"
         case .park: "park"
         case .disconnectClients: "disconnect"
         case .writeFence(let replicas): "write fence \(replicas)"
