@@ -37,7 +37,8 @@ let package = Package(
         ),
         .target(name: "Failover", dependencies: ["Replication", "Salvage", "VRRP"], swiftSettings: settings),
         .target(
-            name: "FailoverSimulation", dependencies: ["Failover", "Replication", "Salvage", "VRRP"], swiftSettings: settings),
+            name: "FailoverSimulation", dependencies: ["Failover", "Replication", "Salvage", "VRRP"],
+            swiftSettings: settings),
         .target(
             name: "Operations", dependencies: ["RedisClient", "Replication", "Salvage"], swiftSettings: settings),
         .target(
@@ -74,7 +75,8 @@ let package = Package(
         .testTarget(
             name: "RedisClientTests", dependencies: ["RedisClient", "RedisLab", nio, nioPosix], swiftSettings: settings),
         .testTarget(
-            name: "IntegrationTests", dependencies: ["Replication", "RedisClient", "RedisLab", "Operations", "Salvage"],
+            name: "IntegrationTests",
+            dependencies: ["Replication", "RedisClient", "RedisLab", "Operations", "Salvage"],
             swiftSettings: settings),
         .target(
             name: "NetworkLab", dependencies: ["RedisClient", "RedisLab", "VRRP"], path: "Tests/NetworkLab",
@@ -86,7 +88,9 @@ let package = Package(
         .testTarget(
             name: "VRRPIntegrationTests", dependencies: ["LinuxNet", "NetworkLab", "RedisLab", "VRRP"],
             swiftSettings: settings),
-        .testTarget(name: "FailoverTests", dependencies: ["Failover", "Replication", "Salvage", "VRRP"], swiftSettings: settings),
+        .testTarget(
+            name: "FailoverTests", dependencies: ["Failover", "Replication", "Salvage", "VRRP"], swiftSettings: settings
+        ),
         .testTarget(
             name: "FailoverSimulationTests", dependencies: ["Failover", "FailoverSimulation", "Replication", "VRRP"],
             swiftSettings: settings),

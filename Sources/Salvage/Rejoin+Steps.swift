@@ -250,7 +250,9 @@ extension Rejoin {
         guard tally.writes > 0 else { return saved(span, 0) }
         switch policy {
         case .refuse: return refuse(.byPolicy(bytes: span.count))
-        case .snapshot: return save(.snapshot(.byPolicy(bytes: span.count)), .backlog(span, .direct))
+        case .snapshot:
+            defer { memory.snapshot?.missing?.commands = tally.writes }
+            return save(.snapshot(.byPolicy(bytes: span.count)), .backlog(span, .direct))
         case .salvage, .discard: break
         }
         state = .writing(span, tally)

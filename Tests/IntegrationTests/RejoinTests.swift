@@ -75,7 +75,9 @@ struct RejoinTests {
         }
     }
 
-    @Test("a snapshot is kept of one that was restarted, and does not know what it holds", arguments: RedisVersion.available)
+    @Test(
+        "a snapshot is kept of one that was restarted, and does not know what it holds",
+        arguments: RedisVersion.available)
     func restarted(version: RedisVersion) async throws {
         try await withPair(version) { pair in
             try await pair.diverge()
@@ -212,7 +214,8 @@ extension RedisPair {
         while let command = try stream.next() {
             guard command.isWrite, command.name != "ECHO" else { continue }
             writes.append(
-                "\(command.database ?? -1) " + command.arguments.map { String(decoding: $0, as: UTF8.self) }.joined(separator: " "))
+                "\(command.database ?? -1) "
+                    + command.arguments.map { String(decoding: $0, as: UTF8.self) }.joined(separator: " "))
         }
         #expect(
             writes == [
