@@ -59,7 +59,7 @@ struct ReplayLoop {
         report.tally = replay.tally
         report.failures = replay.failures
         report.resumedAt = replay.resumedAt
-        report.position = replay.position
+        report.position = report.result == .replayed ? nil : replay.position
         return report
     }
 
@@ -75,7 +75,7 @@ struct ReplayLoop {
             return await target.connect()
         case .read: return try nextUnit(reader)
         case .send(let batch): return await target.send(batch)
-        case .clear: return await target.clear()
+        case .conclude: return await target.conclude()
         case .end: return nil
         }
     }
@@ -117,7 +117,10 @@ extension ReplayReport {
             set(.failed, .refused, "\(replay.tally.failed) writes were not taken by \(url), and \(sent) were", nil)
         case .done:
             set(.replayed, .done, "\(sent) writes were applied to \(url)", nil)
-            if sent > 0 { remedy = "move the file away: nothing on the server tells that it was replayed" }
+            if sent == 0, replay.tally.earlier > 0 { reason = "an earlier run has applied it to \(url); nothing was sent" }
+            if replay.position != nil {
+                remedy = "move the file away: for a day the key \(replay.request.marker) tells that it was replayed, then nothing does"
+            }
         case .failed:
             let failure = replay.failures.first
             let isBehind = failure.map { replay.position ?? 0 > $0.offset } ?? false

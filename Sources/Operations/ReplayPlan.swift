@@ -63,6 +63,8 @@ struct ReplayPlan {
     }
 
     private func goOn(_ found: ReplayMarker, skips: [UInt8]?) -> Result<Prepared, Ended> {
+        // All of it was applied: nothing is decided any more.
+        if found == .at(header.to) { return .success(Prepared(marker: found, held: held, skips: nil)) }
         let place = "a replay of this file is under way on \(options.target.url), at offset \(found.offset ?? 0)"
         switch (skips, options.onlyMissing) {
         case (nil, false): return .success(Prepared(marker: found, held: held, skips: nil))

@@ -30,6 +30,12 @@ struct SalvageMissingTests {
             bytes, commands: Int64(commands.count), from: from, history: old["master_replid"] ?? "")
     }
 
+    /// Removes the markers of finished replays.
+    private func forget(_ server: RedisServer) async throws {
+        guard case .array(let names) = try await server.replies(["KEYS", "syncgate:*"])[0] else { return }
+        for name in names { try await RedisPair.send(["DEL", name.text ?? ""], to: server) }
+    }
+
     @Test("by the new master's backlog: what it has written since is left out", arguments: SalvageReplayTests.withHistory)
     func backlog(version: RedisVersion) async throws {
         try await withPair(version, keys: 4) { pair in
@@ -50,8 +56,9 @@ struct SalvageMissingTests {
                 for (key, value) in [("key:0", "new"), ("key:1", "old"), ("key:2", "value"), ("m", "new"), ("key:3", "new"), ("n", "2")] {
                     #expect(try await pair.replica.text(["GET", key]) == value, "\(key)")
                 }
-                #expect(try await pair.replica.markers() == 0)
+                #expect(try await pair.replica.markers() == 1)
                 // What a replay has written is no change that anybody else has made.
+                try await forget(pair.replica)
                 let again = try await files.replay(name, to: pair.replica, ["--only-missing", "--dry-run"])
                 #expect(again.json("skipped") as? Int == 4, "\(again.output)")
                 // A FLUSHALL changes everything.
@@ -86,7 +93,7 @@ struct SalvageMissingTests {
                 #expect(outcome.exitCode == 0, "\(outcome.errors)")
                 #expect(try await pair.replica.text(["GET", "n"]) == "2001")
                 #expect(try await pair.replica.text(["GET", "changed"]) == "0")
-                #expect(try await pair.replica.markers() == 0)
+                #expect(try await pair.replica.markers() == 1)
             }
         }
     }
@@ -95,10 +102,11 @@ struct SalvageMissingTests {
     func idle(version: RedisVersion) async throws {
         let bytes = Files.resp("SET", "old", "lost") + Files.resp("SET", "used", "lost") + Files.resp("SET", "gone", "lost")
             + Files.resp("SET", "gone", "lost2") + Files.resp("PUBLISH", "c", "m")
+            + Files.resp("SET", "shared", "lost")
         try await withRedisServer(version) { server in
             try await Files.with { files in
-                let name = try files.write(bytes, commands: 5)
-                _ = try await server.replies(["SET", "old", "1"], ["SET", "used", "1"])
+                let name = try files.write(bytes, commands: 6)
+                _ = try await server.replies(["SET", "old", "one"], ["SET", "used", "two"], ["SET", "shared", "7"])
                 let dry = ["--only-missing", "--dry-run"]
                 let there = try await files.replay(name, to: server, dry)
                 #expect(there.exitCode == 0 && there.json("applied") as? Int == 2, "\(there.output) \(there.errors)")
@@ -107,11 +115,15 @@ struct SalvageMissingTests {
                 _ = try await server.replies(["GET", "used"])
                 let since = Date.now.formatted(.iso8601)
                 let outcome = try await files.replay(name, to: server, ["--only-missing", "--since", since])
-                #expect(outcome.exitCode == 0 && outcome.json("applied") as? Int == 3, "\(outcome.output) \(outcome.errors)")
+                #expect(outcome.exitCode == 0 && outcome.json("applied") as? Int ?? 0 >= 3, "\(outcome.output) \(outcome.errors)")
                 #expect(try await server.text(["GET", "old"]) == "lost")
-                #expect(try await server.text(["GET", "used"]) == "1")
+                #expect(try await server.text(["GET", "used"]) == "two")
+                // Redis 8 does not share small numbers between keys, and knows the idle time.
+                let shared = try await server.text(["GET", "shared"])
+                #expect(shared == "7" || version >= .v8_2)
                 #expect(try await server.text(["GET", "gone"]) == "lost2")
                 guard version >= .v7_0 else { return }
+                try await forget(server)
                 try await RedisPair.send(["CONFIG", "SET", "maxmemory-policy", "allkeys-lfu"], to: server)
                 let blind = try await files.replay(name, to: server, ["--only-missing", "--since", since])
                 #expect(blind.exitCode == 1 && blind.errors.contains("LFU"), "\(blind.errors)")
@@ -126,6 +138,7 @@ struct SalvageMissingTests {
                 let name = try files.write(Files.resp("INCR", "n"), commands: 1)
                 let replica = try await files.replay(name, to: pair.replica)
                 #expect(replica.exitCode == 1 && replica.errors.contains("it is a replica of"), "\(replica.errors)")
+                for number in 0..<9 { try await RedisPair.send(["SET", "more", "\(number)"], to: pair.master) }
                 let info = try await RedisPair.info(pair.master)
                 let id = info["master_replid"] ?? info["run_id"] ?? ""
                 let own = try files.write(Files.resp("INCR", "n"), commands: 1, from: 20, history: id)
@@ -149,6 +162,7 @@ struct SalvageMissingTests {
     func partlyHeld(version: RedisVersion) async throws {
         try await withPair(version, keys: 1) { pair in
             try await Files.with { files in
+                for number in 0..<9 { try await RedisPair.send(["SET", "more", "\(number)"], to: pair.master) }
                 _ = try await lost(pair, files, [["INCR", "x"]])
                 let info = try await RedisPair.info(pair.replica)
                 let end = try #require(Int64(info["second_repl_offset"] ?? ""))

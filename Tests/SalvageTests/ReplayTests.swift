@@ -156,16 +156,15 @@ struct ReplayDecisionTests {
 
     private struct Unexpected: Error { let actions: [Replay.Action] }
 
-    @Test("all in one batch, then the marker is removed")
+    @Test("all in one batch, then the marker says so")
     func straight() throws {
         var (replay, actions) = begun()
         let batch = try self.batch(actions)
         #expect(batch.units == Self.file && batch.before == nil)
-        #expect(replay.handle(reply(batch), now: .now) == [.clear])
-        #expect(replay.position == 64 && replay.isUnfinished)
-        #expect(replay.handle(.cleared, now: .now) == [.end(.done)])
+        #expect(replay.handle(reply(batch), now: .now) == [.conclude])
+        #expect(replay.position == 64)
+        #expect(replay.handle(.concluded, now: .now) == [.end(.done)])
         #expect(replay.tally.applied == 3 && replay.tally.bytes == 63 && replay.tally.unconfirmed == 0)
-        #expect(!replay.isUnfinished)
         actions = replay.handle(.fileEnded, now: .now)
         #expect(actions == [])
     }
@@ -203,7 +202,7 @@ struct ReplayDecisionTests {
         #expect(replay.tally.applied == 2 && replay.tally.failed == 1 && replay.position == 64)
         (replay, actions) = begun { $0.skipsErrors = true }
         sent = try batch(actions)
-        #expect(replay.handle(reply(sent, errors: [2: "WRONGTYPE no"]), now: .now) == [.clear])
+        #expect(replay.handle(reply(sent, errors: [2: "WRONGTYPE no"]), now: .now) == [.conclude])
         // Our own SELECT: the writes behind it went somewhere else.
         (replay, actions) = begun { $0.skipsErrors = true }
         sent = try batch(actions)
@@ -257,14 +256,33 @@ struct ReplayDecisionTests {
             let sent = try batch(actions)
             #expect(replay.handle(.disconnected("closed"), now: start) == [.connect(after: .zero)])
             actions = replay.handle(.connected(marker), now: start)
-            #expect(actions == (isApplied ? [.clear] : [.send(sent)]))
+            #expect(actions == (isApplied ? [.conclude] : [.send(sent)]))
             #expect(replay.tally.unconfirmed == (isApplied ? 3 : 0) && replay.tally.reconnects == 1)
         }
-        // Neither where it was nor where it would be.
-        var (replay, _) = begun()
+        // Neither where it was nor where it would be: another run has begun.
+        var (replay, actions) = begun()
         _ = replay.handle(.disconnected("closed"), now: start)
         #expect(
             replay.handle(.connected(.at(22)), now: start) == [.end(.lostMarker(expected: nil, found: .at(22)))])
+        // Forward, in a replay that has a marker: what was sent before is executed late.
+        (replay, actions) = begun(marker: .at(22))
+        _ = replay.handle(.disconnected("closed"), now: start)
+        actions = replay.handle(.connected(.at(43)), now: start)
+        #expect(try batch(actions).units.map(\.start) == [43])
+        #expect(replay.tally.unconfirmed == 1)
+        // Backward: the server has lost it.
+        (replay, actions) = begun(marker: .at(22))
+        _ = replay.handle(.disconnected("closed"), now: start)
+        #expect(
+            replay.handle(.connected(.absent), now: start) == [.end(.lostMarker(expected: 22, found: .absent))])
+    }
+
+    @Test("a file that was replayed is not sent again")
+    func concluded() {
+        var (replay, actions) = begun(marker: .at(64))
+        #expect(actions == [.conclude])
+        actions = replay.handle(.concluded, now: .now)
+        #expect(actions == [.end(.done)] && replay.tally.earlier == 3 && replay.tally.applied == 0)
     }
 
     @Test("a server that stays away is given up in time, and a short silence is not the end")
