@@ -82,6 +82,10 @@ struct RejoinTests {
         try await withPair(version) { pair in
             try await pair.diverge()
             try await RedisPair.send(["SET", "late", "1"], to: pair.master)
+            // The replica's full copy may still be written.
+            try await RedisPair.wait("the master's child") {
+                try await RedisPair.info(pair.master)["rdb_bgsave_in_progress"] == "0"
+            }
             try await RedisPair.send(["SAVE"], to: pair.master)
             await pair.master.kill()
             try await pair.master.restart()
