@@ -31,7 +31,8 @@ struct ReplayPlan {
     private let held: Int64
     private let limit: Duration
 
-    init(_ options: ReplayRun.Options, _ target: ReplayTarget, over connection: RedisConnection, info: ReplicationInfo) {
+    init(_ options: ReplayRun.Options, _ target: ReplayTarget, over connection: RedisConnection, info: ReplicationInfo)
+    {
         self.options = options
         self.connection = connection
         self.info = info
@@ -45,7 +46,8 @@ struct ReplayPlan {
     /// dry run.
     func prepare(_ reader: SalvageFileReader) async -> Result<Prepared, Ended> {
         let outcomes = await connection.pipeline(
-            [["SELECT", "0"], ["WATCH", marker], ["GET", marker], ["GET", ReplayMarker.skipsKey(marker)]], timeout: limit)
+            [["SELECT", "0"], ["WATCH", marker], ["GET", marker], ["GET", ReplayMarker.skipsKey(marker)]],
+            timeout: limit)
         var values: [[UInt8]?] = []
         for outcome in outcomes {
             switch outcome {
@@ -75,7 +77,8 @@ struct ReplayPlan {
             guard let skips = ReplaySkips(skips) else {
                 return ended(
                     .refused, .refused,
-                    "\(place), and what it leaves out cannot be read: the key \(ReplayMarker.skipsKey(marker)) was changed")
+                    "\(place), and what it leaves out cannot be read: the key \(ReplayMarker.skipsKey(marker)) was changed"
+                )
             }
             let rule = "as it was decided when the replay began"
             return .success(Prepared(marker: found, held: held, skips: skips, rule: rule))
@@ -106,7 +109,8 @@ struct ReplayPlan {
         } catch {
             switch error {
             case .away(let reason): return ended(.unreachable, .unreachable, reason)
-            case .impossible(let reason): return ended(.refused, .refused, "--only-missing cannot be decided: \(reason)")
+            case .impossible(let reason):
+                return ended(.refused, .refused, "--only-missing cannot be decided: \(reason)")
             case .unreadable(let error): return .failure(Ended(report: ReplayRun.report(error)))
             case .stopped: return ended(.stopped, .refused, "a signal came before anything was sent")
             }

@@ -147,7 +147,8 @@ extension ReplaySelection {
             case .keys(let keys): changed.formUnion(keys)
             case .none: break
             case .everything, .script, .unlisted:
-                everything = "it executed \(write.name) at offset \(write.offset), and nobody can tell which keys that changed"
+                everything =
+                    "it executed \(write.name) at offset \(write.offset), and nobody can tell which keys that changed"
                 return
             }
         }

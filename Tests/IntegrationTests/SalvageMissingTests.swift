@@ -36,24 +36,31 @@ struct SalvageMissingTests {
         for name in names { try await RedisPair.send(["DEL", name.text ?? ""], to: server) }
     }
 
-    @Test("by the new master's backlog: what it has written since is left out", arguments: SalvageReplayTests.withHistory)
+    @Test(
+        "by the new master's backlog: what it has written since is left out", arguments: SalvageReplayTests.withHistory)
     func backlog(version: RedisVersion) async throws {
         try await withPair(version, keys: 4) { pair in
             try await Files.with { files in
                 let name = try await lost(
                     pair, files,
                     [
-                        ["SET", "key:0", "old"], ["SET", "key:1", "old"], ["INCR", "n"], ["MSET", "key:2", "old", "m", "old"],
+                        ["SET", "key:0", "old"], ["SET", "key:1", "old"], ["INCR", "n"],
+                        ["MSET", "key:2", "old", "m", "old"],
                         ["PUBLISH", "c", "x"], ["INCR", "n"], ["DEL", "key:3"],
                     ])
-                for command in [["SET", "key:0", "new"], ["SET", "m", "new"], ["DEL", "key:3"], ["SET", "key:3", "new"]] {
+                for command in [
+                    ["SET", "key:0", "new"], ["SET", "m", "new"], ["DEL", "key:3"], ["SET", "key:3", "new"],
+                ] {
                     try await RedisPair.send(command, to: pair.replica)
                 }
                 let outcome = try await files.replay(name, to: pair.replica, ["--only-missing"])
                 #expect(outcome.exitCode == 0, "\(outcome.errors)")
                 #expect((outcome.json("rule") as? String)?.contains("backlog") == true)
-                #expect(outcome.json("skipped") as? Int == 4 && outcome.json("applied") as? Int == 3, "\(outcome.output)")
-                for (key, value) in [("key:0", "new"), ("key:1", "old"), ("key:2", "value"), ("m", "new"), ("key:3", "new"), ("n", "2")] {
+                #expect(
+                    outcome.json("skipped") as? Int == 4 && outcome.json("applied") as? Int == 3, "\(outcome.output)")
+                for (key, value) in [
+                    ("key:0", "new"), ("key:1", "old"), ("key:2", "value"), ("m", "new"), ("key:3", "new"), ("n", "2"),
+                ] {
                     #expect(try await pair.replica.text(["GET", key]) == value, "\(key)")
                 }
                 #expect(try await pair.replica.markers() == 1)
@@ -70,7 +77,9 @@ struct SalvageMissingTests {
         }
     }
 
-    @Test("interrupted, it leaves out the same ones, and only with the same option", arguments: [RedisVersion.v6_2, .v8_2])
+    @Test(
+        "interrupted, it leaves out the same ones, and only with the same option",
+        arguments: [RedisVersion.v6_2, .v8_2])
     func resumed(version: RedisVersion) async throws {
         try await withPair(version, keys: 1) { pair in
             try await Files.with { files in
@@ -100,7 +109,8 @@ struct SalvageMissingTests {
 
     @Test("by what is there, and by idle times", arguments: [RedisVersion.v2_8, .v7_0, .v8_2])
     func idle(version: RedisVersion) async throws {
-        let bytes = Files.resp("SET", "old", "lost") + Files.resp("SET", "used", "lost") + Files.resp("SET", "gone", "lost")
+        let bytes =
+            Files.resp("SET", "old", "lost") + Files.resp("SET", "used", "lost") + Files.resp("SET", "gone", "lost")
             + Files.resp("SET", "gone", "lost2") + Files.resp("PUBLISH", "c", "m")
             + Files.resp("SET", "shared", "lost")
         try await withRedisServer(version) { server in
@@ -115,7 +125,9 @@ struct SalvageMissingTests {
                 _ = try await server.replies(["GET", "used"])
                 let since = Date.now.formatted(.iso8601)
                 let outcome = try await files.replay(name, to: server, ["--only-missing", "--since", since])
-                #expect(outcome.exitCode == 0 && outcome.json("applied") as? Int ?? 0 >= 3, "\(outcome.output) \(outcome.errors)")
+                #expect(
+                    outcome.exitCode == 0 && outcome.json("applied") as? Int ?? 0 >= 3,
+                    "\(outcome.output) \(outcome.errors)")
                 #expect(try await server.text(["GET", "old"]) == "lost")
                 #expect(try await server.text(["GET", "used"]) == "two")
                 // Redis 8 does not share small numbers between keys, and knows the idle time.
@@ -131,7 +143,9 @@ struct SalvageMissingTests {
         }
     }
 
-    @Test("not to a replica, to a cluster's node, to one that holds the writes, or to nobody", arguments: SalvageReplayTests.versions)
+    @Test(
+        "not to a replica, to a cluster's node, to one that holds the writes, or to nobody",
+        arguments: SalvageReplayTests.versions)
     func refused(version: RedisVersion) async throws {
         try await withPair(version, keys: 5) { pair in
             try await Files.with { files in
@@ -183,7 +197,8 @@ struct SalvageMissingTests {
         try await withRedisServer(.v7_0) { server in
             try await Files.with { files in
                 let unknown = try files.write(
-                    Files.resp("INCR", "a") + Files.resp("SELECT", "2") + Files.resp("INCR", "b"), commands: 2, database: nil)
+                    Files.resp("INCR", "a") + Files.resp("SELECT", "2") + Files.resp("INCR", "b"), commands: 2,
+                    database: nil)
                 let asked = try await files.replay(unknown, to: server)
                 #expect(asked.exitCode == 2 && asked.errors.contains("--database N"), "\(asked.errors)")
                 #expect(try await files.replay(unknown, to: server, ["--database", "4"]).exitCode == 0)

@@ -115,7 +115,8 @@ struct SalvageReplayTests {
                 var resumes = 0
                 var last: String?
                 for round in 0..<60 {
-                    let run = try SyncgateProcess(files.replaying(name, to: server, ["--batch", "\(round % 3 * 3 + 1)"]))
+                    let run = try SyncgateProcess(
+                        files.replaying(name, to: server, ["--batch", "\(round % 3 * 3 + 1)"]))
                     for _ in 0..<2 where round < 12 {
                         try await RedisPair.wait("some writes") {
                             let now = try await server.text(["GET", Files.marker])
@@ -138,7 +139,9 @@ struct SalvageReplayTests {
         }
     }
 
-    @Test("the server is killed and comes back with its data: it goes on by itself", arguments: [RedisVersion.v6_2, .v7_0])
+    @Test(
+        "the server is killed and comes back with its data: it goes on by itself",
+        arguments: [RedisVersion.v6_2, .v7_0])
     func serverRestarts(version: RedisVersion) async throws {
         try await withRedisServer(version, arguments: ["--appendonly", "yes", "--appendfsync", "always"]) { server in
             try await Files.with { files in
@@ -178,7 +181,8 @@ struct SalvageReplayTests {
         }
     }
 
-    @Test("a write that fails stops it, and the next run goes on behind it; --skip-errors lists all", arguments: versions)
+    @Test(
+        "a write that fails stops it, and the next run goes on behind it; --skip-errors lists all", arguments: versions)
     func failures(version: RedisVersion) async throws {
         let bytes =
             Files.resp("INCR", "a") + Files.resp("LPUSH", "text", "x") + Files.resp("INCR", "a")
@@ -191,7 +195,9 @@ struct SalvageReplayTests {
                 let first = try await files.replay(name, to: server, one)
                 #expect(first.exitCode == 1 && first.json("result") as? String == "failed")
                 #expect(first.errors.contains("see to that write by hand"), "\(first.errors)")
-                #expect(((first.json("failures") as? [[String: Any]])?.first)?["command"] as? String == #""LPUSH" "text" "x""#)
+                #expect(
+                    ((first.json("failures") as? [[String: Any]])?.first)?["command"] as? String
+                        == #""LPUSH" "text" "x""#)
                 #expect(try await server.text(["GET", "a"]) == "1")
                 let second = try await files.replay(name, to: server, one)
                 #expect(second.exitCode == 1 && second.errors.contains("unknown command"), "\(second.errors)")
@@ -211,7 +217,8 @@ struct SalvageReplayTests {
 
     @Test("a server without memory stops it, also with --skip-errors", arguments: [RedisVersion.v2_8, .v7_0])
     func outOfMemory(version: RedisVersion) async throws {
-        try await withRedisServer(version, arguments: ["--maxmemory", "1", "--maxmemory-policy", "noeviction"]) { server in
+        try await withRedisServer(version, arguments: ["--maxmemory", "1", "--maxmemory-policy", "noeviction"]) {
+            server in
             try await Files.with { files in
                 let name = try files.write(Files.resp("SET", "a", "1"), commands: 1)
                 let outcome = try await files.replay(name, to: server, ["--skip-errors"])

@@ -42,7 +42,8 @@ struct ReplaySendingTests {
     @Test("a batch: databases, marker, and nothing of the file's own MULTI")
     func batch() {
         let file = units(
-            resp("INCR", "a") + resp("SELECT", "3") + resp("MULTI") + resp("INCR", "b") + resp("INCR", "c") + resp("EXEC"))
+            resp("INCR", "a") + resp("SELECT", "3") + resp("MULTI") + resp("INCR", "b") + resp("INCR", "c")
+                + resp("EXEC"))
         let batch = ReplayBatch(file, before: nil, marker: "m", database: 0)
         #expect(
             words(batch) == ["SELECT 0", "INCR a", "SELECT 3", "INCR b", "INCR c", "SELECT 0", "SET m 116"])
@@ -76,7 +77,8 @@ struct ReplaySendingTests {
         #expect(CommandText.quoted(bytes("a\"\\\n\r\t\u{7}\u{8}\u{0}z") + [255]) == #""a\"\\\n\r\t\a\b\x00z\xff""#)
         #expect(CommandText.quoted(bytes("abcdef"), limit: 3) == #""abc"...(6 bytes)"#)
         #expect(CommandText.line([bytes("SET"), bytes("k"), []]) == #""SET" "k" """#)
-        #expect(CommandText.line([bytes("DEL"), bytes("a"), bytes("b")], arguments: 2) == #""DEL" "a" ...(3 arguments)"#)
+        #expect(
+            CommandText.line([bytes("DEL"), bytes("a"), bytes("b")], arguments: 2) == #""DEL" "a" ...(3 arguments)"#)
     }
 
     @Test("one bit for each unit, and what was kept is read again", arguments: [0, 1, 7, 8, 9, 1000])
@@ -138,7 +140,9 @@ struct ReplayDecisionTests {
         change(&request)
         var replay = Replay(request)
         var actions = replay.handle(.connected(marker), now: .now)
-        for unit in Self.file where actions == [.read] { actions = replay.handle(.unit(unit, isSkipped: false), now: .now) }
+        for unit in Self.file where actions == [.read] {
+            actions = replay.handle(.unit(unit, isSkipped: false), now: .now)
+        }
         if actions == [.read] { actions = replay.handle(.fileEnded, now: .now) }
         return (replay, actions)
     }
@@ -209,7 +213,9 @@ struct ReplayDecisionTests {
         #expect(replay.handle(reply(sent, errors: [0: "ERR index"]), now: .now) == [.end(.refused("ERR index"))])
     }
 
-    private func discarded(_ batch: ReplayBatch, _ errors: [Int: String], _ words: String = "EXECABORT no") -> Replay.Event {
+    private func discarded(_ batch: ReplayBatch, _ errors: [Int: String], _ words: String = "EXECABORT no")
+        -> Replay.Event
+    {
         .replied(
             ReplayReply(
                 queued: batch.commands.indices.map { errors[$0] }, execution: .discarded(words),
