@@ -26,8 +26,8 @@ struct ReplaySendingTests {
         #expect(found.map { $0.writes.map(\.name) } == [["SET"], ["INCR", "DEL"], ["INCR"]])
         #expect(found.map { $0.writes.map(\.database) } == [[0], [3, 0], [0]])
         // PING 14, SET 27, SELECT 23: MULTI begins at 65, and EXEC ends 15 + 21 + 23 + 20 + 14 bytes later.
-        #expect(found.map(\.start) == [15, 65, 229])
-        #expect(found.map(\.end) == [42, 158, 250])
+        #expect(found.map(\.start) == [15, 65, 224])
+        #expect(found.map(\.end) == [42, 158, 245])
         #expect(found[1].bytes == 41)
     }
 
@@ -59,7 +59,7 @@ struct ReplaySendingTests {
             database: 0)
         #expect(
             words(batch) == [
-                "SELECT 2", "FLUSHALL", "SELECT 0", "DEL m", "SELECT 2", "SWAPDB 0 1", "INCR a", "SELECT 0", "SET m 69",
+                "SELECT 2", "FLUSHALL", "SELECT 0", "DEL m", "SELECT 2", "SWAPDB 0 1", "INCR a", "SELECT 0", "SET m 70",
             ])
         #expect(ReplayMarker.key(replicationID: "8f3c", from: 51) == "syncgate:replay:8f3c:51")
         #expect(ReplayMarker(value: nil) == .absent)
