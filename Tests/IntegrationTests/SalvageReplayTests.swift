@@ -71,10 +71,10 @@ struct SalvageReplayTests {
                 let name = try files.write(Self.mixed.bytes, commands: Self.mixed.commands)
                 let log = "\(files.folder)/log"
                 try await ChildProcess.run(
-                    "/bin/sh", ["-c", "\(client) -p \(server.port) --pipe < \(files.folder)/\(name)"], log: log)
+                    "/bin/sh", ["-c", "\(client) -p \(server.port) --pipe < \(files.folder)/\(name); true"], log: log)
                 let text = TemporaryDirectory.tail(of: log)
-                // REPLCONF GETACK is no client's command: Redis answers it with nothing, or with an error.
-                #expect(text.contains("errors: 0") || text.contains("errors: 1"), "\(text)")
+                // REPLCONF GETACK, which masters send from 3.0 on: Redis 2.8 does not know it.
+                #expect(text.contains(version == .v2_8 ? "errors: 1," : "errors: 0,"), "\(text)")
                 try await expectMixed(server, markers: 0)
             }
         }
