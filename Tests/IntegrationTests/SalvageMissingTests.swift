@@ -216,7 +216,8 @@ struct SalvageMissingTests {
                 let snapshot = try await files.replay("a.rdb", to: server)
                 #expect(snapshot.exitCode == 2 && snapshot.errors.contains("--dbfilename a.rdb"), "\(snapshot.errors)")
                 #expect(try await files.replay("missing.resp", to: server).exitCode == 2)
-                #expect(try await server.replies(["DBSIZE"])[0] == .integer(1), "the marker of the one that was replayed")
+                #expect(
+                    try await server.replies(["DBSIZE"])[0] == .integer(1), "the marker of the one that was replayed")
             }
         }
     }
