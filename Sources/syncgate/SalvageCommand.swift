@@ -34,8 +34,7 @@ struct SalvageFolderOptions: ParsableArguments {
         if let salvageDir { return SalvageFolder(path: salvageDir) }
         guard let config else { return SalvageFolder(path: SalvageFolder.standard(stateDirectory: stateDir)) }
         do throws(ConfigurationError) {
-            let configuration = try ConfigurationFile(reading: config).configuration
-            return SalvageFolder(path: SalvageFolder.standard(stateDirectory: configuration.stateDirectory))
+            return SalvageFolder(path: try ConfigurationFile(reading: config).configuration.salvageDirectory)
         } catch {
             for line in "\(error)".split(separator: "\n") { Output.error("syncgate: \(line)") }
             throw ExitCode(2)
