@@ -300,6 +300,18 @@ struct RedisOrderTests {
         }
     }
 
+    @Test("an operation that is told to end before it has begun leaves all as it was; the next one is another")
+    func aborts() async throws {
+        try await withStandby(.v7_0) { pair, side in
+            side.side.abort(7)
+            let (outcome, promoted, ended) = try await side.carryOut(promotion(), 7)
+            #expect(outcome.result != .done)
+            #expect(promoted == nil)
+            #expect(ended < .seconds(2))
+            #expect(try await side.carryOut(promotion(), 8).outcome.result == .done)
+        }
+    }
+
     @Test("with servers that hang or are gone, every order ends, and the next one is taken")
     func outcomes() async throws {
         try await withStandby(.v7_0) { pair, side in
