@@ -37,7 +37,8 @@ let package = Package(
         ),
         .target(name: "Failover", dependencies: ["Replication", "Salvage", "VRRP"], swiftSettings: settings),
         .target(
-            name: "FailoverSimulation", dependencies: ["Failover", "Replication", "Salvage", "VRRP"], swiftSettings: settings),
+            name: "FailoverSimulation", dependencies: ["Failover", "Replication", "Salvage", "VRRP"],
+            swiftSettings: settings),
         .target(
             name: "Operations", dependencies: ["RedisClient", "Replication", "Salvage"], swiftSettings: settings),
         .target(
@@ -62,7 +63,7 @@ let package = Package(
         .executableTarget(
             name: "syncgate-bench",
             dependencies: [
-                "LinuxNet", "NetworkLab", "RedisClient", "RedisLab", "VRRP",
+                "LinuxNet", "LossOracle", "NetworkLab", "RedisClient", "RedisLab", "VRRP",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tests/Bench", swiftSettings: settings),
@@ -74,11 +75,17 @@ let package = Package(
         .testTarget(
             name: "RedisClientTests", dependencies: ["RedisClient", "RedisLab", nio, nioPosix], swiftSettings: settings),
         .testTarget(
-            name: "IntegrationTests", dependencies: ["Replication", "RedisClient", "RedisLab", "Operations", "Salvage"],
+            name: "IntegrationTests",
+            dependencies: ["Replication", "RedisClient", "RedisLab", "Operations", "Salvage"],
             swiftSettings: settings),
         .target(
             name: "NetworkLab", dependencies: ["RedisClient", "RedisLab", "VRRP"], path: "Tests/NetworkLab",
             swiftSettings: settings),
+        .target(
+            name: "LossOracle", dependencies: ["NetworkLab", "RedisClient", "RedisLab", "Salvage"],
+            path: "Tests/LossOracle", swiftSettings: settings),
+        .testTarget(
+            name: "LossOracleTests", dependencies: ["LossOracle", "NetworkLab", "RedisLab"], swiftSettings: settings),
         .testTarget(name: "VRRPTests", dependencies: ["VRRP"], swiftSettings: settings),
         .testTarget(
             name: "LinuxNetTests", dependencies: ["LinuxNet", "NetworkLab", "RedisLab", "VRRP"], swiftSettings: settings
@@ -86,7 +93,9 @@ let package = Package(
         .testTarget(
             name: "VRRPIntegrationTests", dependencies: ["LinuxNet", "NetworkLab", "RedisLab", "VRRP"],
             swiftSettings: settings),
-        .testTarget(name: "FailoverTests", dependencies: ["Failover", "Replication", "Salvage", "VRRP"], swiftSettings: settings),
+        .testTarget(
+            name: "FailoverTests", dependencies: ["Failover", "Replication", "Salvage", "VRRP"], swiftSettings: settings
+        ),
         .testTarget(
             name: "FailoverSimulationTests", dependencies: ["Failover", "FailoverSimulation", "Replication", "VRRP"],
             swiftSettings: settings),
@@ -102,7 +111,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "FailoverIntegrationTests",
-            dependencies: ["NetworkLab", "RedisClient", "RedisLab", "VRRP"], swiftSettings: settings),
+            dependencies: ["LossOracle", "NetworkLab", "RedisClient", "RedisLab", "VRRP"], swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )
