@@ -28,7 +28,7 @@ struct OracleBench: AsyncParsableCommand {
         parsing: .upToNextOption,
         help: ArgumentHelp(
             "redis-killed, redis-hung, cut-off, daemon-killed, switchover; all unless given.", valueName: "event"))
-    var event: [TrialEvent] = []
+    var event: [EventArgument] = []
 
     @Option(help: "Writes in a second through the virtual address; as fast as it goes unless given.")
     var rate: Int?
@@ -55,7 +55,7 @@ struct OracleBench: AsyncParsableCommand {
         guard !versions.isEmpty else { throw ValidationError("none of \(wanted) is on this machine") }
         let missing = wanted.filter { $0.serverPath == nil }.map(\.rawValue)
         if !missing.isEmpty { Progress.say("not on this machine, left out: \(missing)") }
-        let pairs = TrialPlan.all(failovers, seed: seed, versions: versions, events: event)
+        let pairs = TrialPlan.all(failovers, seed: seed, versions: versions, events: event.map(\.event))
             .map { $0.filter { only.isEmpty || only.contains($0.number) } }
         var ledger = OracleReport(again: again)
         print(ledger.report.head, terminator: "")
@@ -71,7 +71,7 @@ struct OracleBench: AsyncParsableCommand {
     private var again: String {
         var words = ["scripts/oracle", "--failovers", "\(failovers)", "--seed", "\(seed)"]
         if !version.isEmpty { words += ["--version"] + version.map { $0.version.rawValue } }
-        if !event.isEmpty { words += ["--event"] + event.map(\.rawValue) }
+        if !event.isEmpty { words += ["--event"] + event.map(\.event.rawValue) }
         if let rate { words += ["--rate", "\(rate)"] }
         return words.joined(separator: " ")
     }
@@ -109,4 +109,14 @@ struct OracleBench: AsyncParsableCommand {
     }
 }
 
-extension TrialEvent: ExpressibleByArgument {}
+/// An event as an argument.
+struct EventArgument: ExpressibleByArgument {
+    let event: TrialEvent
+
+    init?(argument: String) {
+        guard let event = TrialEvent(rawValue: argument) else { return nil }
+        self.event = event
+    }
+
+    static var allValueStrings: [String] { TrialEvent.allCases.map(\.rawValue) }
+}

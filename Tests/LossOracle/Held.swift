@@ -1,5 +1,3 @@
-public import NetworkLab
-
 /// What one place holds of the writes of a failover: a server, a salvage file, a snapshot.
 public struct Held: Sendable, Equatable {
     /// The numbers of keys and list elements, by the writer's place in the list of writers.
