@@ -106,7 +106,7 @@ let package = Package(
             name: "DaemonTests",
             dependencies: [
                 "Daemon", "Failover", "LinuxNet", "NetworkLab", "Operations", "RedisClient", "RedisLab", "Replication",
-                "VRRP", .product(name: "Logging", package: "swift-log"),
+                "Salvage", "VRRP", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
         .testTarget(

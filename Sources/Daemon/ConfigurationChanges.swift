@@ -38,8 +38,9 @@ public struct ConfigurationChanges: Sendable, Equatable {
         }
         let fixed: [(String, Bool)] = [
             ("node", old.nodeName == new.nodeName), ("state_directory", old.stateDirectory == new.stateDirectory),
-            ("control", old.control == new.control), ("log.format", old.log.format == new.log.format),
-            ("real_time", old.realTime == new.realTime),
+            ("salvage_directory", old.salvageDirectory == new.salvageDirectory),
+            ("control", old.control == new.control),
+            ("log.format", old.log.format == new.log.format), ("real_time", old.realTime == new.realTime),
         ]
         needRestart += fixed.filter { !$0.1 }.map(\.0)
     }
@@ -57,6 +58,7 @@ public struct ConfigurationChanges: Sendable, Equatable {
         result.node.policy = new.node.policy
         result.connectTimeout = new.connectTimeout
         result.sampleInterval = new.sampleInterval
+        result.divergence = new.divergence
         result.witnesses = new.witnesses
         result.hooks = new.hooks
         result.hookTimeout = new.hookTimeout
@@ -76,6 +78,7 @@ public struct ConfigurationChanges: Sendable, Equatable {
             ("promote_timeout", was.promoteTimeout == will.promoteTimeout),
             ("on_timeout", before.promotesAfterTimeout == after.promotesAfterTimeout),
             ("max_loss", before.maxLossBytes == after.maxLossBytes),
+            ("on_divergence", old.divergence == new.divergence),
             ("switchover_timeout", was.switchoverTimeout == will.switchoverTimeout),
             ("wait_for_peer", was.waitForPeer == will.waitForPeer), ("start_grace", was.startGrace == will.startGrace),
             ("retry_after", was.retryAfter == will.retryAfter),

@@ -101,6 +101,7 @@ enum KeySuggestion {
         "key": "key_file",
         "sni": "server_name", "max_loss_bytes": "max_loss", "timeout": "promote_timeout", "node_name": "node",
         "state_dir": "state_directory", "path": "socket", "permissions": "mode", "user": "owner",
+        "salvage_dir": "salvage_directory", "divergence": "on_divergence",
         "notify_master": "on_promote", "notify_backup": "on_demote", "notify_fault": "on_fault",
         "notify_stop": "on_stop",
         "garp_master_delay": "announce_delay", "garp_master_refresh": "announce_refresh", "announce_to": "announce",

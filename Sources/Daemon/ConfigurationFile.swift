@@ -96,6 +96,7 @@ struct ConfigurationContext {
         let section = ConfigurationSection<RootKey>(root, path: "", problems: problems)
         let name = nodeName(section)
         let stateDirectory = section.text(.stateDirectory, "the path of a folder").map(path) ?? "/var/lib/syncgate"
+        let salvageDirectory = section.text(.salvageDirectory, "the path of a folder").map(path)
         let control = control(section.section(.control, of: ControlKey.self))
         let log = log(section.section(.log, of: LogKey.self))
         let realTime = realTime(section.section(.realTime, of: RealTimeKey.self))
@@ -122,8 +123,8 @@ struct ConfigurationContext {
                 at: "virtual_router[\(index)].peer", router: router.node.name)
         }
         return DaemonConfiguration(
-            nodeName: name, stateDirectory: stateDirectory, control: control, log: log, realTime: realTime,
-            virtualRouters: routers)
+            nodeName: name, stateDirectory: stateDirectory, salvageDirectory: salvageDirectory, control: control,
+            log: log, realTime: realTime, virtualRouters: routers)
     }
 
     private func nodeName(_ section: ConfigurationSection<RootKey>) -> String? {

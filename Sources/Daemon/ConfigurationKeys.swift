@@ -15,6 +15,7 @@ extension ConfigurationKey {
 enum RootKey: String, ConfigurationKey {
     case node
     case stateDirectory = "state_directory"
+    case salvageDirectory = "salvage_directory"
     case control
     case log
     case realTime = "real_time"
@@ -59,6 +60,7 @@ enum RouterKey: String, ConfigurationKey {
     case promoteTimeout = "promote_timeout"
     case onTimeout = "on_timeout"
     case maxLoss = "max_loss"
+    case onDivergence = "on_divergence"
     case switchoverTimeout = "switchover_timeout"
     case waitForPeer = "wait_for_peer"
     case startGrace = "start_grace"

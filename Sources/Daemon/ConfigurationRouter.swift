@@ -1,5 +1,6 @@
 internal import Failover
 internal import Operations
+internal import Salvage
 internal import VRRP
 
 /// Reads `[[virtual_router]]`.
@@ -22,6 +23,9 @@ extension ConfigurationContext {
         let timing = timing(section)
         let witnesses = witnesses(section)
         let policy = policy(section, hasWitnesses: !witnesses.isEmpty)
+        let divergence = section.text(.onDivergence, Self.choice(DivergencePolicy.allCases.map(\.rawValue))) {
+            DivergencePolicy(rawValue: $0)
+        }
         let local = endpoint(section.section(.local, of: ServerKey.self))
         if !section.has(.peer) {
             section.add(.missing(example: "[virtual_router.peer] with url = \"redis://198.51.100.2:6379\""), at: .peer)
@@ -41,8 +45,8 @@ extension ConfigurationContext {
                 peerRedis: peer.hostPort.map { RedisAddress(host: $0.host, port: $0.port) }, timing: timing,
                 policy: policy),
             interface: interface, source: unicast.source, minimumHopLimit: unicast.minimumHopLimit, local: local,
-            peer: peer, announce: announce, connectTimeout: connect, sampleInterval: look, witnesses: witnesses,
-            hooks: hooks.programs, hookTimeout: hooks.timeout)
+            peer: peer, announce: announce, connectTimeout: connect, sampleInterval: look,
+            divergence: divergence ?? .salvage, witnesses: witnesses, hooks: hooks.programs, hookTimeout: hooks.timeout)
     }
 
     // MARK: - The election

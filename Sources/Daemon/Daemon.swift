@@ -91,7 +91,8 @@ public final class Daemon: Sendable {
             logger[metadataKey: "virtual_router"] = .string(router.node.name)
             routers.append(
                 try RouterShell(
-                    router, index: index, stateFolder: configuration.stateDirectory, logger: logger, service: service
+                    router, index: index, stateFolder: configuration.stateDirectory,
+                    salvageFolder: configuration.salvageDirectory, logger: logger, service: service
                 ) { inbox.post(.event($0, router: index)) })
         }
         return routers

@@ -1,6 +1,7 @@
 public import Failover
 public import LinuxNet
 public import Operations
+public import Salvage
 public import VRRP
 
 /// What a daemon is configured with: what the file says, with the defaults filled in, and checked. `ConfigurationFile` reads
@@ -10,6 +11,8 @@ public struct DaemonConfiguration: Sendable, Equatable {
     public var nodeName: String
     /// The folder of what outlives the process: memory, history, the journal of fences.
     public var stateDirectory: String
+    /// The folder of what a server of ours held beyond the new master, saved before it was made to follow.
+    public var salvageDirectory: String
     /// The control socket.
     public var control: Control
     /// What is logged, and how.
@@ -62,13 +65,15 @@ public struct DaemonConfiguration: Sendable, Equatable {
         }
     }
 
-    /// Puts one together from parts that were checked elsewhere.
+    /// Puts one together from parts that were checked elsewhere. `salvageDirectory`: nil for `salvage` in the state folder.
     public init(
-        nodeName: String, stateDirectory: String = "/var/lib/syncgate", control: Control = .init(), log: Log = .init(),
-        realTime: RealTime.Settings? = nil, virtualRouters: [VirtualRouterConfiguration]
+        nodeName: String, stateDirectory: String = "/var/lib/syncgate", salvageDirectory: String? = nil,
+        control: Control = .init(), log: Log = .init(), realTime: RealTime.Settings? = nil,
+        virtualRouters: [VirtualRouterConfiguration]
     ) {
         self.nodeName = nodeName
         self.stateDirectory = stateDirectory
+        self.salvageDirectory = salvageDirectory ?? "\(stateDirectory)/salvage"
         self.control = control
         self.log = log
         self.realTime = realTime
@@ -96,6 +101,8 @@ public struct VirtualRouterConfiguration: Sendable, Equatable {
     public var connectTimeout: Duration
     /// Between two looks at a server that is well.
     public var sampleInterval: Duration
+    /// What is done with the writes that this node's Redis holds beyond the new master, before it is made to follow.
+    public var divergence: DivergencePolicy
     /// A node that reaches none of them is cut off; empty: no node ever counts as cut off.
     public var witnesses: [Witness]
     /// Programs to run, with their arguments.
@@ -107,8 +114,8 @@ public struct VirtualRouterConfiguration: Sendable, Equatable {
     public init(
         node: NodeConfiguration, interface: String, source: IPAddress? = nil, minimumHopLimit: UInt8 = 255,
         local: Endpoint, peer: Endpoint, announce: HostPort? = nil, connectTimeout: Duration = .milliseconds(250),
-        sampleInterval: Duration = .milliseconds(100), witnesses: [Witness] = [], hooks: [Hook: [String]] = [:],
-        hookTimeout: Duration = .seconds(30)
+        sampleInterval: Duration = .milliseconds(100), divergence: DivergencePolicy = .salvage,
+        witnesses: [Witness] = [], hooks: [Hook: [String]] = [:], hookTimeout: Duration = .seconds(30)
     ) {
         self.node = node
         self.interface = interface
@@ -119,6 +126,7 @@ public struct VirtualRouterConfiguration: Sendable, Equatable {
         self.announce = announce
         self.connectTimeout = connectTimeout
         self.sampleInterval = sampleInterval
+        self.divergence = divergence
         self.witnesses = witnesses
         self.hooks = hooks
         self.hookTimeout = hookTimeout

@@ -78,6 +78,24 @@ enum FilePlace {
     /// Whether this process may read it.
     static func isReadable(_ path: String) -> Bool { access(path, R_OK) == 0 }
 
+    /// Whether it is a folder that this process may look into.
+    static func isSearchableFolder(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR && access(path, X_OK) == 0
+    }
+
+    /// Whether there is something of this name, as far as this process can see.
+    static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0
+    }
+
+    /// Whether it is a folder in which this process may make files, or such a one could be made by this process.
+    static func mayBecomeWritableFolder(_ path: String) -> Bool {
+        guard !exists(path), path != "/" else { return isWritableFolder(path) }
+        return mayBecomeWritableFolder(folder(of: path))
+    }
+
     /// Whether it is a folder in which this process may make files.
     static func isWritableFolder(_ path: String) -> Bool {
         var status = stat()

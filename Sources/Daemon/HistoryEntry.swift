@@ -1,6 +1,6 @@
 import Failover
 import Operations
-import Replication
+package import Replication
 
 /// One transition as the history file and the control socket have it. Times within it count from `startedAt`.
 package struct HistoryEntry: Codable, Sendable, Equatable {
@@ -79,26 +79,29 @@ extension HistoryEntry {
             reason: transition.reason, vrrp: transition.vrrp.rawValue, loss: transition.loss.map(LossText.init),
             writeGapMs: transition.writeGap?.inMilliseconds, evidence: transition.evidence.map(EvidenceText.init),
             startedAt: WallClock.text(transition.startedAt),
-            steps: transition.steps.map {
-                StepText(atMs: $0.at.inMilliseconds, step: $0.step, detail: $0.detail)
-            })
+            steps: transition.steps.map(StepText.init))
+    }
+}
+
+extension HistoryEntry.StepText {
+    /// Of a step.
+    package init(_ step: Step) {
+        self.init(atMs: step.at.inMilliseconds, step: step.step, detail: step.detail)
     }
 }
 
 extension HistoryEntry.LossText {
-    init(_ loss: Loss) {
-        detail = "\(loss)"
-        switch loss {
-        case .none: (kind, bytes) = ("none", 0)
-        case .exact(let count): (kind, bytes) = ("exact", count)
-        case .atMost(let count, let age): (kind, bytes, sampleAgeMs) = ("at_most", count, age.inMilliseconds)
-        case .unknown: kind = "unknown"
-        }
+    /// Of a loss.
+    package init(_ loss: Loss) {
+        self.init(
+            kind: loss.kind.rawValue, bytes: loss.bytes, sampleAgeMs: loss.sampleAge?.inMilliseconds,
+            detail: "\(loss)")
     }
 }
 
 extension HistoryEntry.EvidenceText {
-    init(_ evidence: Evidence) {
+    /// Of evidence.
+    package init(_ evidence: Evidence) {
         self.init(
             replicationId: evidence.target?.replicationID, targetOffset: evidence.target?.offset,
             appliedOffset: evidence.appliedOffset, fence: evidence.fence?.rawValue,

@@ -18,7 +18,7 @@ struct HistoryFile {
     private let node: String
     private let limit: Limit
     /// The last number of earlier runs.
-    private var base = 0
+    private(set) var base = 0
     private var lines = 0
     private var bytes = 0
     /// What was wrong with the file when it was opened; nil where nothing was.

@@ -7,23 +7,17 @@ enum HookEnvironment {
     static func variables(
         _ configuration: VirtualRouterConfiguration, _ hook: Hook, _ transition: Transition?
     ) -> [(String, String)] {
-        let loss: (kind: String, bytes: Int64?) = transition?.loss.map { ($0.kind, $0.bytes) } ?? ("none", 0)
+        let loss = transition?.loss ?? .none
         return [
             ("SYNCGATE_ROUTER", configuration.node.name), ("SYNCGATE_NODE", configuration.node.node),
             ("SYNCGATE_HOOK", hook.rawValue), ("SYNCGATE_INTERFACE", configuration.interface),
             ("SYNCGATE_ADDRESSES", configuration.node.virtualAddresses.map { "\($0)" }.joined(separator: " ")),
             ("SYNCGATE_STATE", transition?.to.rawValue ?? ""), ("SYNCGATE_FROM", transition?.from.rawValue ?? ""),
             ("SYNCGATE_CAUSE", transition?.cause ?? ""), ("SYNCGATE_REASON", transition?.reason.onOneLine ?? ""),
-            ("SYNCGATE_LOSS", loss.kind), ("SYNCGATE_LOSS_BYTES", loss.bytes.map { "\($0)" } ?? ""),
+            ("SYNCGATE_LOSS", loss.kind.rawValue), ("SYNCGATE_LOSS_BYTES", loss.bytes.map { "\($0)" } ?? ""),
             ("SYNCGATE_WRITE_GAP_MS", transition?.writeGap.map { "\($0.inMilliseconds)" } ?? ""),
         ]
     }
-}
-
-extension Loss {
-    /// A word, and the bytes where they are known.
-    fileprivate var kind: String { HistoryEntry.LossText(self).kind }
-    fileprivate var bytes: Int64? { HistoryEntry.LossText(self).bytes }
 }
 
 extension String {

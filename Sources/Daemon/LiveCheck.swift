@@ -30,15 +30,24 @@ public struct LiveCheck: Sendable {
     }
 
     private var folderFindings: [LiveFinding] {
-        let folder = configuration.stateDirectory
+        let (state, salvage) = (configuration.stateDirectory, configuration.salvageDirectory)
+        let isIn = salvage.hasPrefix(state + "/")
         return [
-            FilePlace.isWritableFolder(folder)
-                ? LiveFinding(.ok, "folders", "state_directory", "\(folder) can be written to")
+            FilePlace.isWritableFolder(state)
+                ? LiveFinding(.ok, "folders", "state_directory", "\(state) can be written to")
                 : LiveFinding(
-                    .warning, "folders", "state_directory", "\(folder) is not there, or cannot be written to",
+                    .warning, "folders", "state_directory", "\(state) is not there, or cannot be written to",
                     advice:
-                        "the unit syncgate.service makes it (StateDirectory); without the unit: install -d -m 700 \(folder)"
-                )
+                        "the unit syncgate.service makes it (StateDirectory); without the unit: install -d -m 700 \(state)"
+                ),
+            FilePlace.mayBecomeWritableFolder(salvage)
+                ? LiveFinding(.ok, "folders", "salvage_directory", "\(salvage) can be written to, or made")
+                : LiveFinding(
+                    .warning, "folders", "salvage_directory",
+                    "\(salvage) cannot be written to or made: a server whose writes would be saved there does not follow",
+                    advice: isIn
+                        ? "it is made in state_directory: see above"
+                        : "install -d -m 700 \(salvage), owned by the daemon's user; in the unit: ReadWritePaths=\(salvage)"),
         ]
     }
 
@@ -59,7 +68,10 @@ public struct LiveCheck: Sendable {
                 findings.append(failure(error, endpoint, endpoint == router.local ? "local" : "peer"))
             }
         }
-        if case .success(let server) = local { findings.append(LiveBootFence.finding(of: server)) }
+        if case .success(let server) = local {
+            findings.append(LiveBootFence.finding(of: server))
+            findings += LiveSnapshot.findings(of: server, router.divergence)
+        }
         guard case .success(let here) = local, case .success(let there) = peer else { return findings }
         return findings + (await pairFindings(here, there, router))
     }

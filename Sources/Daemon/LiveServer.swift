@@ -24,7 +24,7 @@ struct LiveServer {
     /// `CONFIG GET` by old names, which the newest versions know as well.
     private static let wanted = [
         "slave-read-only", "repl-backlog-size", "repl-backlog-ttl", "masterauth", "appendonly", "save",
-        "min-slaves-to-write", "requirepass", "maxmemory-policy",
+        "min-slaves-to-write", "requirepass", "maxmemory-policy", "dir", "dbfilename",
     ]
 
     /// Commands that the daemon sends, in forms that change nothing anywhere: what they lack or have too much of is found

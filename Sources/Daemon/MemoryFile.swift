@@ -2,6 +2,7 @@ import Failover
 import FoundationEssentials
 import Glibc
 import Operations
+import Salvage
 
 /// What a node remembers over a restart, as a file: `memory-<router>.json` in the state folder. Written whole and synced
 /// before it takes the place of the old one. All calls may block.
@@ -10,14 +11,23 @@ struct MemoryFile: Sendable {
 
     init(folder: String, router: String) { path = "\(folder)/memory-\(router).json" }
 
-    private struct Content: Codable {
+    fileprivate struct Content: Codable {
         var version = 1
         var epoch: UInt64
         var wasMaster: Bool
         var isPaused: Bool
         var lineage: [History]
+        /// Not in older files.
+        var promotion: Promotion?
 
         struct History: Codable {
+            var replicationId: String
+            var offset: Int64
+        }
+
+        struct Promotion: Codable {
+            var runId: String
+            var masterRunId: String
             var replicationId: String
             var offset: Int64
         }
@@ -43,7 +53,7 @@ struct MemoryFile: Sendable {
                 Memory(
                     epoch: content.epoch, wasMaster: content.wasMaster,
                     lineage: content.lineage.map { Memory.Lineage(id: $0.replicationId, offset: $0.offset) },
-                    isPaused: content.isPaused))
+                    isPaused: content.isPaused, promotion: content.promotion.map(Memory.Promoted.init)))
         } catch {
             return .unusable("\(path): no memory of a node")
         }
@@ -52,10 +62,29 @@ struct MemoryFile: Sendable {
     func write(_ memory: Memory) throws(FileTrouble) {
         let content = Content(
             epoch: memory.epoch, wasMaster: memory.wasMaster, isPaused: memory.isPaused,
-            lineage: memory.lineage.map { Content.History(replicationId: $0.id, offset: $0.offset) })
+            lineage: memory.lineage.map { Content.History(replicationId: $0.id, offset: $0.offset) },
+            promotion: memory.promotion.map(Content.Promotion.init))
         try Files.replace(path, with: Array((JSONText.encode(content, pretty: true) + "\n").utf8))
     }
 
     /// Puts one that cannot be used aside, so that it can be looked at; where that fails it will be overwritten.
     func setAside() { _ = rename(path, path + ".unusable") }
+}
+
+extension MemoryFile.Content.Promotion {
+    fileprivate init(_ promoted: Memory.Promoted) {
+        let promotion = promoted.promotion
+        self.init(
+            runId: promoted.runID, masterRunId: promotion.masterRunID, replicationId: promotion.replicationID,
+            offset: promotion.offset)
+    }
+}
+
+extension Memory.Promoted {
+    fileprivate init(_ content: MemoryFile.Content.Promotion) {
+        self.init(
+            RememberedPromotion(
+                masterRunID: content.masterRunId, replicationID: content.replicationId, offset: content.offset),
+            of: content.runId)
+    }
 }

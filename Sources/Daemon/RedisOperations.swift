@@ -3,7 +3,6 @@ import NIOCore
 import Operations
 import RedisClient
 import Replication
-import Salvage
 import Synchronization
 
 /// Executes the node's orders on the two servers, each to an outcome, within a bounded time.
@@ -11,21 +10,30 @@ final class RedisOperations: Sendable {
     /// How much longer than it is allowed to wait an operation may take, before it is told to stop, and once more until it
     /// is given up.
     private static let margin: Duration = .seconds(3)
+    /// A snapshot of a large data set takes minutes. It ends by itself when one of the servers does not answer any more.
+    private static let salvageLimit: Duration = .seconds(3600)
 
     private let configuration: VirtualRouterConfiguration
-    private let stateDirectory: String
+    private let folders: Folders
     private let guardProgram: String?
     private let thread: SideThread
     /// With open connections, for the next order.
     private let servers: Mutex<OpenServers>
 
+    /// Where operations leave what outlives them.
+    struct Folders: Sendable {
+        /// The journal of fences.
+        var state: String
+        /// What was saved before a server was made to follow; nil for `salvage` in the folder above.
+        var salvage: String?
+    }
+
     /// Makes one. Connects when the first order comes, or with `warmUp`.
     init(
-        _ configuration: VirtualRouterConfiguration, stateDirectory: String, guardProgram: String?,
-        on thread: SideThread
+        _ configuration: VirtualRouterConfiguration, _ folders: Folders, guardProgram: String?, on thread: SideThread
     ) {
         self.configuration = configuration
-        self.stateDirectory = stateDirectory
+        self.folders = folders
         self.guardProgram = guardProgram
         self.thread = thread
         servers = Mutex(Self.fresh(configuration))
@@ -44,24 +52,25 @@ final class RedisOperations: Sendable {
     /// Undoes the fences that an interrupted run of the daemon has left. Returns what was done.
     func recover() async -> [Step] {
         await ServerOrders.recover(
-            local: configuration.local, peer: configuration.peer, stateDirectory: stateDirectory)
+            local: configuration.local, peer: configuration.peer, stateDirectory: folders.state)
     }
 
-    /// Runs an order to its end. Never longer than its time-outs allow: what does not end by then has failed.
+    /// Runs an order to its end. Never longer than its time-outs allow: what does not end by then has failed. `transition`:
+    /// the number of the history's entry that it will lead to, where that is known. `stop` has it end sooner.
     func run(
-        _ order: RedisOrder, progress: @escaping @Sendable (OperationProgress) -> Void
+        _ order: RedisOrder, transition: Int?, stop: StopFlag,
+        progress: @escaping @Sendable (OperationProgress) -> Void
     ) async -> OperationOutcome {
         let startedAt = ContinuousClock.now
-        let stop = StopFlag()
         let limit = limit(of: order)
         var timers: [Scheduled<Void>] = []
         let outcome = await withCheckedContinuation { (waiting: CheckedContinuation<OperationOutcome, Never>) in
             let first = FirstOutcome(waiting)
             Task(executorPreference: thread) {
-                first.resume(await self.execute(order, startedAt, stop, progress))
+                first.resume(await self.execute(order, transition, startedAt, stop, progress))
             }
             timers = [
-                Self.after(limit) { stop.isSet.store(true, ordering: .relaxed) },
+                Self.after(limit) { stop.set() },
                 Self.after(limit + Self.margin) {
                     first.resume(OperationOutcome(.failed(reason: "it did not end in time"), startedAt: startedAt))
                 },
@@ -80,7 +89,8 @@ final class RedisOperations: Sendable {
             switch order {
             case .promote(let promotion): promotion.timeout
             case .handOver(let timeout): timeout
-            case .lead, .follow, .park, .disconnectClients, .writeFence: .zero
+            case .follow: Self.salvageLimit
+            case .lead, .park, .disconnectClients, .writeFence: .zero
             }
         return waiting + configuration.connectTimeout * 8 + Self.margin
     }
@@ -95,7 +105,7 @@ final class RedisOperations: Sendable {
     }
 
     private func execute(
-        _ order: RedisOrder, _ startedAt: Instant, _ stop: StopFlag,
+        _ order: RedisOrder, _ transition: Int?, _ startedAt: Instant, _ stop: StopFlag,
         _ progress: @escaping @Sendable (OperationProgress) -> Void
     ) async -> OperationOutcome {
         let servers = takeServers()
@@ -108,11 +118,15 @@ final class RedisOperations: Sendable {
             options.connectTimeout = configuration.connectTimeout
             outcome = .init(await LeadRun(options, over: servers, report: { _ in }).run(), startedAt)
         case .handOver(let timeout):
-            outcome = .init(await demote(.handOver, timeout, nil, servers, stop, progress), startedAt)
+            var options = demotion(.handOver, timeout, stop)
+            options.onPromoted = { progress(.promoted) }
+            outcome = .init(await DemotionRun(options, over: servers, report: { _ in }).run(), startedAt)
         case .follow(let accepted, let promotion):
-            let limits = Demotion.Purpose.follow(accepting: accepted.limit)
+            var options = demotion(.follow(accepting: accepted.limit), configuration.connectTimeout * 4, stop)
+            options.salvage.promotion = promotion
+            options.salvage.transition = transition
             outcome = .init(
-                await demote(limits, configuration.connectTimeout * 4, promotion, servers, stop, progress), startedAt)
+                await DemotionRun(options, over: servers, report: { progress(.step($0)) }).run(), startedAt)
         case .park:
             outcome = await small("parked", startedAt) { () throws(ServerTrouble) in
                 try await ServerOrders.park(servers)
@@ -146,8 +160,8 @@ final class RedisOperations: Sendable {
         options.onTimeout = order.promotesAfterTimeout ? .promote : .refuse
         options.maxLossBytes = order.maxLossBytes
         options.announce = configuration.announce.map { ($0.host, $0.port) }
-        options.stateDirectory = stateDirectory
-        options.isStopping = { stop.isSet.load(ordering: .relaxed) }
+        options.stateDirectory = folders.state
+        options.isStopping = { stop.isSet }
         options.knownMaster = order.knownMaster
         options.onPromoted = { progress(.promoted) }
         options.watchesLink = false
@@ -155,23 +169,21 @@ final class RedisOperations: Sendable {
         return await PromotionRun(options, over: servers, report: { _ in }).run()
     }
 
-    private func demote(
-        _ limits: Demotion.Purpose, _ timeout: Duration, _ promotion: RememberedPromotion?, _ servers: OpenServers,
-        _ stop: StopFlag,
-        _ progress: @escaping @Sendable (OperationProgress) -> Void
-    ) async -> OperationReport {
+    private func demotion(
+        _ limits: Demotion.Purpose, _ timeout: Duration, _ stop: StopFlag
+    ) -> DemotionRun.Options {
         var options = DemotionRun.Options(local: configuration.local, peer: configuration.peer)
         options.timeout = timeout
         options.connectTimeout = configuration.connectTimeout
-        options.stateDirectory = stateDirectory
-        options.isStopping = { stop.isSet.load(ordering: .relaxed) }
+        options.stateDirectory = folders.state
+        options.isStopping = { stop.isSet }
         options.limits = limits
-        options.onPromoted = { progress(.promoted) }
         options.watchesLink = false
+        options.salvage.policy = configuration.divergence
+        options.salvage.directory = folders.salvage
         options.salvage.node = configuration.node.node
-        options.salvage.promotion = promotion
         if let guardProgram { options.guardProgram = guardProgram }
-        return await DemotionRun(options, over: servers, report: { _ in }).run()
+        return options
     }
 
     private func small(
@@ -189,8 +201,12 @@ final class RedisOperations: Sendable {
 }
 
 /// Set when an operation is to come to its end.
-private final class StopFlag: Sendable {
-    let isSet = Atomic(false)
+final class StopFlag: Sendable {
+    private let flag = Atomic(false)
+
+    var isSet: Bool { flag.load(ordering: .relaxed) }
+
+    func set() { flag.store(true, ordering: .relaxed) }
 }
 
 /// Whoever is first tells the outcome.

@@ -42,13 +42,17 @@ struct PresenceView: Equatable {
         let before = presence
         // Several at once: an old subscription that nobody has closed yet, or a change under way. The newest counts; of two
         // that appeared in the same moment, the one that goes on from the other.
-        let latest = seen.max { ($0.value, $0.key.count, $0.key) < ($1.value, $1.key.count, $1.key) }
+        let latest = seen.max { ($0.value, Self.beat(of: $0.key) ?? 0) < ($1.value, Self.beat(of: $1.key) ?? 0) }
         presence = latest.flatMap { now - $0.value < Self.patience ? presence(of: $0.key) : nil }
         return presence != before
     }
 
+    private static func beat(of name: String) -> UInt64? {
+        name.lastIndex(of: ":").flatMap { UInt64(name[name.index(after: $0)...]) }
+    }
+
     private func presence(of name: String) -> Presence? {
-        guard let colon = name.lastIndex(of: ":"), UInt64(name[name.index(after: colon)...]) != nil,
+        guard let colon = name.lastIndex(of: ":"), Self.beat(of: name) != nil,
             let presence = Presence(channel: String(name[..<colon])), presence.virtualRouterID == virtualRouterID,
             presence.node != node
         else { return nil }

@@ -13,6 +13,13 @@ public final class RedisSide: Sendable {
     private struct Order: Sendable {
         var order: RedisOrder
         var id: OperationID
+        var transition: Int?
+    }
+
+    /// The operation under way, and the last one that was to end early, whether it had begun by then or not.
+    private struct Aborting {
+        var running: (id: OperationID, stop: StopFlag)?
+        var aborted: OperationID?
     }
 
     /// What lives on the event loop of the connections.
@@ -27,43 +34,47 @@ public final class RedisSide: Sendable {
 
     private let post: @Sendable (Node.Event) -> Void
     private let log: @Sendable (Node.LogLevel, _ code: String, String) -> Void
-    private let stateDirectory: String
+    private let folders: RedisOperations.Folders
     private let guardProgram: String?
     private let thread = SideThread()
     private let eventLoop: any NIOCore.EventLoop
     private let loop: NIOLoopBoundBox<Loop?>
     private let state: Mutex<(configuration: VirtualRouterConfiguration, isStopped: Bool)>
     private let operations: Mutex<RedisOperations>
+    private let aborting = Mutex(Aborting())
     private let witnesses: WitnessProbe
     private let orders: AsyncStream<Order>.Continuation
     private let queue: Mutex<AsyncStream<Order>?>
 
     /// `post` is called from any thread with each event for the node: `.local`, `.peer`, `.peerDaemon`, `.witness`,
     /// `.progress`, `.ended`; it must not wait, nor call this side. `log` is told, seldom, what the node has no event for.
+    /// `salvageDirectory`: nil for `salvage` in the state folder.
     public convenience init(
-        _ configuration: VirtualRouterConfiguration, stateDirectory: String,
+        _ configuration: VirtualRouterConfiguration, stateDirectory: String, salvageDirectory: String? = nil,
         log: @escaping @Sendable (Node.LogLevel, _ code: String, String) -> Void = { _, _, _ in },
         post: @escaping @Sendable (Node.Event) -> Void
     ) {
-        self.init(configuration, stateDirectory: stateDirectory, guardProgram: nil, log: log, post: post)
+        self.init(
+            configuration, stateDirectory: stateDirectory, salvageDirectory: salvageDirectory, guardProgram: nil,
+            log: log, post: post)
     }
 
     /// As the public form, with the program that guards password fences, where it is not the running one.
     package init(
-        _ configuration: VirtualRouterConfiguration, stateDirectory: String, guardProgram: String?,
+        _ configuration: VirtualRouterConfiguration, stateDirectory: String, salvageDirectory: String? = nil,
+        guardProgram: String?,
         log: @escaping @Sendable (Node.LogLevel, _ code: String, String) -> Void = { _, _, _ in },
         post: @escaping @Sendable (Node.Event) -> Void
     ) {
         self.post = post
         self.log = log
-        self.stateDirectory = stateDirectory
+        let folders = RedisOperations.Folders(state: stateDirectory, salvage: salvageDirectory)
+        self.folders = folders
         self.guardProgram = guardProgram
         eventLoop = RedisConnection.eventLoop
         loop = .makeEmptyBox(eventLoop: eventLoop)
         state = Mutex((configuration, false))
-        operations = Mutex(
-            RedisOperations(
-                configuration, stateDirectory: stateDirectory, guardProgram: guardProgram, on: thread))
+        operations = Mutex(RedisOperations(configuration, folders, guardProgram: guardProgram, on: thread))
         witnesses = WitnessProbe(configuration.witnesses) { post(.witness(isReachable: $0)) }
         let (stream, continuation) = AsyncStream.makeStream(of: Order.self)
         orders = continuation
@@ -90,13 +101,25 @@ public final class RedisSide: Sendable {
         }
     }
 
-    /// Executes an order; its outcome is posted. Returns at once; from any thread.
-    public func order(_ order: RedisOrder, _ id: OperationID) {
-        switch order {
+    /// Executes an order; its outcome is posted. `transition`: the number of the history's entry that it will lead to,
+    /// where that is known. Returns at once; from any thread.
+    public func order(_ order: RedisOrder, _ id: OperationID, transition: Int? = nil) {
+        let order = Order(order: order, id: id, transition: transition)
+        switch order.order {
         case .disconnectClients, .writeFence:
-            Task(executorPreference: thread) { await self.execute(Order(order: order, id: id)) }
-        case .promote, .lead, .handOver, .follow, .park:
-            orders.yield(Order(order: order, id: id))
+            Task(executorPreference: thread) {
+                await self.tell(.ended(id, self.run(order, StopFlag())))
+            }
+        case .promote, .lead, .handOver, .follow, .park: orders.yield(order)
+        }
+    }
+
+    /// Has an exclusive operation end soon, refused or failed, unless it is about to be done. Its outcome is posted as ever.
+    /// Returns at once; from any thread.
+    public func abort(_ id: OperationID) {
+        aborting.withLock { aborting in
+            aborting.aborted = id
+            if let running = aborting.running, running.id == id { running.stop.set() }
         }
     }
 
@@ -117,8 +140,7 @@ public final class RedisSide: Sendable {
             return state.configuration
         }
         operations.withLock {
-            $0 = RedisOperations(
-                configuration, stateDirectory: stateDirectory, guardProgram: guardProgram, on: thread)
+            $0 = RedisOperations(configuration, folders, guardProgram: guardProgram, on: thread)
         }
         witnesses.apply(configuration.witnesses)
         if before.witnesses.isEmpty, !configuration.witnesses.isEmpty { startWitnesses() }
@@ -130,9 +152,10 @@ public final class RedisSide: Sendable {
         }
     }
 
-    /// Closes all connections. No event is posted after it has returned; an operation under way runs to its end unseen.
+    /// Closes all connections. No event is posted after it has returned; an operation under way is told to end, unseen.
     public func stop() async {
         state.withLock { $0.isStopped = true }
+        aborting.withLock { $0.running?.stop.set() }
         orders.finish()
         witnesses.stop()
         await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
@@ -152,8 +175,21 @@ public final class RedisSide: Sendable {
     }
 
     private func execute(_ next: Order) async {
-        let outcome = await operations.withLock { $0 }.run(next.order) { self.tell(.progress(next.id, $0)) }
+        let stop = StopFlag()
+        aborting.withLock { aborting in
+            aborting.running = (next.id, stop)
+            if aborting.aborted == next.id { stop.set() }
+        }
+        let outcome = await run(next, stop)
+        aborting.withLock { $0.running = nil }
         tell(.ended(next.id, outcome))
+    }
+
+    private func run(_ next: Order, _ stop: StopFlag) async -> OperationOutcome {
+        let operations = operations.withLock { $0 }
+        return await operations.run(next.order, transition: next.transition, stop: stop) {
+            self.tell(.progress(next.id, $0))
+        }
     }
 
     private func startWitnesses() {

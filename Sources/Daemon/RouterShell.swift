@@ -13,6 +13,8 @@ final class RouterShell: Sendable {
     let logger: Logger
     private let settings: Mutex<VirtualRouterConfiguration>
     private let redis: RedisSide
+    /// The last number of the history's entries when it was opened.
+    private let lastNumber: Int
     private let gate: OrderGate
     private let recorder: JobThread
     private let file: Mutex<HistoryFile>
@@ -32,8 +34,8 @@ final class RouterShell: Sendable {
     private static let readLimit: Duration = .seconds(5)
 
     init(
-        _ configuration: VirtualRouterConfiguration, index: Int, stateFolder: String, logger: Logger,
-        service: ServiceNotification, post: @escaping @Sendable (Node.Event) -> Void
+        _ configuration: VirtualRouterConfiguration, index: Int, stateFolder: String, salvageFolder: String,
+        logger: Logger, service: ServiceNotification, post: @escaping @Sendable (Node.Event) -> Void
     ) throws(SystemCallError) {
         self.index = index
         name = configuration.node.name
@@ -49,9 +51,12 @@ final class RouterShell: Sendable {
         recorder = try JobThread("history")
         let history = HistoryFile(folder: stateFolder, router: configuration.node.name, node: configuration.node.node)
         if let complaint = history.complaint { logger.warning("\(complaint)", code: "history") }
+        lastNumber = history.base
         file = Mutex(history)
         hooks = try HookQueue(logger: logger)
-        redis = RedisSide(configuration, stateDirectory: stateFolder) { level, code, text in
+        redis = RedisSide(
+            configuration, stateDirectory: stateFolder, salvageDirectory: salvageFolder
+        ) { level, code, text in
             logger.log(level: level.loggerLevel, "\(text)", code: code)
         } post: { event in
             if case .ended(let id, _) = event, id < 0 { return }
@@ -75,7 +80,11 @@ final class RouterShell: Sendable {
     func perform(_ action: Node.Action) {
         switch action {
         case .network, .resetConnections, .finished: break
-        case .redis(let order, let id): gate.pass { [redis] in redis.order(order, id) }
+        case .redis(let order, let id):
+            // As a rule an order leads to the next entry.
+            let next = lastNumber + (state.withLock { $0.lastTransition?.number } ?? 0) + 1
+            gate.pass { [redis] in redis.order(order, id, transition: next) }
+        case .abort(let id): redis.abort(id)
         case .refresh: redis.refresh()
         case .show(let presence): gate.pass { [redis] in redis.show(presence) }
         case .remember(let memory): gate.remember(memory)

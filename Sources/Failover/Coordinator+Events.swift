@@ -22,6 +22,7 @@ extension Coordinator {
             adoptEpoch()
         case .witness(let isReachable): isWitnessReachable = isReachable
         case .progress(let id, .promoted): promoted(id)
+        case .progress(let id, .step(let step)): if running?.id == id { running?.step = step.detail }
         case .ended(let id, let outcome): ended(id, outcome, now)
         case .ordered(let order, let number): ordered(order, number, now)
         case .woken:
@@ -55,6 +56,7 @@ extension Coordinator {
     private mutating func take(local reading: RedisReading, _ now: Instant) {
         // What another process had for a master says nothing of this one.
         if local.take(reading, now) != nil { (masterGone, masterSample) = (nil, nil) }
+        forgetPromotion()
         adoptEpoch()
         guard let info = local.info, !info.isLoading, !local.isOutdated else { return }
         if info.masterLink?.isUp == true, info.masterLink?.fullResync == nil { isCopyPending = false }
@@ -114,6 +116,7 @@ extension Coordinator {
         guard outcome.result == .done else { return }
         switch running.order {
         case .promote, .lead:
+            memory.promotion = promotion(by: running.order, outcome)
             local.give(isMaster: true, at: now)
             (promotedAt, promotion) = (now, outcome)
             (masterGone, masterSample) = (nil, nil)
@@ -125,7 +128,7 @@ extension Coordinator {
             if case .handOver = running.order { memory.epoch = max(memory.epoch, presence?.epoch ?? 0) + 1 }
             local.give(isMaster: false, at: now)
             (promotedAt, masterGone, masterSample) = (nil, nil, nil)
-            memory.wasMaster = false
+            (memory.wasMaster, memory.promotion) = (false, nil)
             remember()
         case .disconnectClients, .writeFence: break
         }

@@ -38,7 +38,7 @@ extension Coordinator {
         let wasServing = state == .serving || state == .handingOver
         leave()
         // Cut off, this node must not acknowledge what nobody else will ever see.
-        if fault == .witnessUnreachable, wasServing, local.isMaster == true, running == nil { order(.park) }
+        if fault == .witnessUnreachable, wasServing, local.isMaster == true, running == nil { order(.park, now) }
         enter(.fault(fault, retryAt: nil), fault.code, "\(fault)", now)
         answer(OrderAnswer(isDone: false, text: "\(fault)"))
     }

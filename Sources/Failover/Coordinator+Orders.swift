@@ -81,15 +81,15 @@ extension Coordinator {
 
     // MARK: Operations
 
-    mutating func order(_ order: RedisOrder) {
+    mutating func order(_ order: RedisOrder, _ now: Instant) {
         lastOperation += 1
-        running = Running(id: lastOperation, order: order)
+        running = Running(id: lastOperation, order: order, since: now)
         outcome = nil
         output.append(.node(.redis(order, lastOperation)))
     }
 
     mutating func begin(_ order: RedisOrder, _ cause: GateCause, _ now: Instant) {
-        self.order(order)
+        self.order(order, now)
         let gating = Gating(cause: cause, operation: lastOperation, since: now)
         enter(.gating(gating), gating.code, gating.reason, now)
     }
@@ -106,7 +106,7 @@ extension Coordinator {
 
     mutating func handOver(isStop: Bool, _ now: Instant) {
         let timeout = configuration.timing.switchoverTimeout
-        order(.handOver(timeout: timeout))
+        order(.handOver(timeout: timeout), now)
         let deadline = now + timeout + Self.operationMargin
         enter(
             .handingOver(
@@ -172,7 +172,7 @@ extension Coordinator {
             let limit = configuration.timing.switchoverTimeout + Self.operationMargin
             asked = Asked(number: number, deadline: now + limit)
         case .pause:
-            guard running == nil else { return output.append(refuse("an operation is under way; try again")) }
+            if let running { return output.append(refuse("it is \(running.words); try again when that is over")) }
             pause(now)
             output.append(.node(.answer(number: number, OrderAnswer(isDone: true, text: "paused"))))
         case .resume:

@@ -41,7 +41,7 @@ extension Coordinator {
         if let masterGone, localFollowsPeer {
             return join("the local Redis is its replica, and the master is gone: \(masterGone)", now)
         }
-        if isCopyPending && localFollowsPeer && peer.reading == .dead || isAboutToBeEmptied { return keepOldData() }
+        if isCopyPending && localFollowsPeer && peer.reading == .dead || isAboutToBeEmptied { return keepOldData(now) }
         if info.masterLink?.fullResync != nil { return wait("the local Redis receives a full copy from its master") }
         if configuration.policy.hasWitnesses, isWitnessReachable == nil { return wait("no witness has answered yet") }
         guard let survey = survey(hasWaited: now - since >= configuration.timing.waitForPeer) else {
@@ -49,11 +49,11 @@ extension Coordinator {
         }
         switch survey.verdict {
         case .wait(let why): wait(why)
-        case .yield(let why): yield(why)
+        case .yield(let why): yield(why, now)
         case .unrelated(let why): fail(.unrelatedDataSets(why), retrying: now)
         case .follow(let discard, let why):
             wait(why)
-            order(.follow(accepting: discard))
+            follow(discard, now)
         case .lead(let why): join(why, now)
         case .inPlace(let why):
             // The other daemon may be about to start, and to find its Redis where it left it.
@@ -67,10 +67,10 @@ extension Coordinator {
 
     /// The master that it was made to follow died before the copy was there, and may come back without data, or has: it must
     /// not be followed by itself then.
-    private mutating func keepOldData() {
+    private mutating func keepOldData(_ now: Instant) {
         isCopyPending = false
         wait("its master died, or came back without data: the local Redis keeps its own")
-        order(.park)
+        order(.park, now)
     }
 
     private mutating func followed(_ outcome: OperationOutcome, _ now: Instant) {
@@ -93,7 +93,7 @@ extension Coordinator {
     // MARK: Standby
 
     private mutating func lookStandby(_ retryAfter: Instant?, _ now: Instant) {
-        guard running == nil else { return }
+        if let running { return lookStandbyBusy(running, now) }
         if let outcome { return followed(outcome, now) }
         if vrrp == .active { return elected(now) }
         guard local.info != nil else { return }
@@ -103,8 +103,17 @@ extension Coordinator {
             return promote(.masterGone(masterGone), knownMaster: knownMaster(.restarted, now), now)
         }
         if !localFollowsPeer { return place(now) }
-        if isAboutToBeEmptied { return keepOldData() }
+        if isAboutToBeEmptied { return keepOldData(now) }
         preempt(now)
+    }
+
+    /// Elected while its Redis is being made to follow, which may take minutes: it can serve nobody, and is in the way of the
+    /// other node.
+    private mutating func lookStandbyBusy(_ running: Running, _ now: Instant) {
+        guard vrrp == .active, running.isFollowing, now - running.since >= Self.operationMargin else { return }
+        leave()
+        enter(
+            .starting(since: now, inPlaceSince: nil), "not_in_place", "elected, but busy \(running.words)", now)
     }
 
     /// Takes role and addresses back from a node of lower priority, where that is configured: by a switchover, which loses
@@ -135,21 +144,21 @@ extension Coordinator {
         switch survey.verdict {
         case .follow(let discard, let why):
             wait(why)
-            order(.follow(accepting: discard))
+            follow(discard, now)
         case .unrelated(let why): fail(.unrelatedDataSets(why), retrying: now)
         case .lead(let why) where local.isMaster == true:
             // Both served while they were cut off from each other, and the election has decided since.
             wait("the other node serves, although \(why)")
-            order(.follow(accepting: .surplus))
-        case .yield(let why): yield(why)
+            follow(.surplus, now)
+        case .yield(let why): yield(why, now)
         case .wait(let why), .lead(let why), .inPlace(let why): wait(why)
         }
     }
 
     /// The peer's server is to lead: a master in its way becomes read-only, with its data.
-    private mutating func yield(_ why: String) {
+    private mutating func yield(_ why: String, _ now: Instant) {
         wait(why)
-        if local.isMaster == true { order(.park) }
+        if local.isMaster == true { order(.park, now) }
     }
 
     /// Whether the peer's Redis, by what both say of their histories, went further than the local one.
@@ -282,7 +291,13 @@ extension Coordinator {
 
     /// Returns whether there is nothing else to look at.
     private mutating func stop(_ now: Instant) -> Bool {
-        guard running == nil else { return false }
+        if let running {
+            if running.isFollowing, !running.isAborted {
+                self.running?.isAborted = true
+                output.append(.node(.abort(running.id)))
+            }
+            return false
+        }
         if case .serving = phase, !hasTriedHandOver {
             hasTriedHandOver = true
             if let obstacle = handOverObstacle(now) {

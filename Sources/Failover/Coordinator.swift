@@ -73,6 +73,16 @@ struct Coordinator: Sendable, Equatable {
     struct Running: Sendable, Equatable {
         var id: OperationID
         var order: RedisOrder
+        var since: Instant
+        /// What it is doing, where it tells.
+        var step: String?
+        /// It was told to end.
+        var isAborted = false
+
+        /// It saves what the local server holds beyond the peer's, which may take minutes.
+        var isFollowing: Bool { if case .follow = order { true } else { false } }
+        /// What it is, for the operator.
+        var words: String { step.map { "\(order.words): \($0)" } ?? order.words }
     }
 
     /// An operator who waits for an answer.
@@ -222,7 +232,9 @@ struct Coordinator: Sendable, Equatable {
         switch phase {
         case .starting(let since, let inPlaceSince):
             times += [since + timing.waitForPeer, inPlaceSince.map { $0 + timing.startGrace }]
-        case .standby(let retryAfter): times += [retryAfter, promotedAt.map { $0 + Self.takeOverPatience }]
+        case .standby(let retryAfter):
+            times += [retryAfter, promotedAt.map { $0 + Self.takeOverPatience }]
+            if vrrp == .active { times.append(running.map { $0.since + Self.operationMargin }) }
         case .handingOver(let handingOver): times.append(handingOver.deadline)
         case .fault(_, let retryAt): times.append(retryAt)
         case .idle, .gating, .serving, .paused, .stopped: break
@@ -252,7 +264,7 @@ struct Coordinator: Sendable, Equatable {
     private mutating func show() {
         let presence = Presence(
             virtualRouterID: configuration.router.virtualRouterID.rawValue, node: configuration.node, state: state,
-            epoch: memory.epoch, isMaster: memory.wasMaster)
+            epoch: memory.epoch, isMaster: memory.wasMaster, promotion: presentPromotion)
         guard presence != shown, phase != .idle else { return }
         shown = presence
         output.append(.node(.show(presence)))

@@ -1,3 +1,5 @@
+public import Salvage
+
 /// What a node remembers over a restart, in a small file of its own.
 public struct Memory: Sendable, Equatable {
     /// How many promotions the pair has had, as far as this node knows. Every promotion makes it one more than both nodes
@@ -9,6 +11,23 @@ public struct Memory: Sendable, Equatable {
     public var lineage: [Lineage]
     /// The operator had paused the daemon.
     public var isPaused: Bool
+    /// The last promotion of the local server, while it is master by that, and still the same process: one that is
+    /// restarted may come back with less.
+    public var promotion: Promoted?
+
+    /// A promotion, and of which process.
+    public struct Promoted: Sendable, Equatable {
+        /// How far the local server had come in the old master's history.
+        public var promotion: RememberedPromotion
+        /// The local server's `run_id`.
+        public var runID: String
+
+        /// Makes one.
+        public init(_ promotion: RememberedPromotion, of runID: String) {
+            self.promotion = promotion
+            self.runID = runID
+        }
+    }
 
     /// One history, and how far the local data set was seen to go in it.
     public struct Lineage: Sendable, Equatable {
@@ -28,10 +47,14 @@ public struct Memory: Sendable, Equatable {
     public static let capacity = 8
 
     /// Of a node that remembers nothing.
-    public init(epoch: UInt64 = 0, wasMaster: Bool = false, lineage: [Lineage] = [], isPaused: Bool = false) {
+    public init(
+        epoch: UInt64 = 0, wasMaster: Bool = false, lineage: [Lineage] = [], isPaused: Bool = false,
+        promotion: Promoted? = nil
+    ) {
         self.epoch = epoch
         self.wasMaster = wasMaster
         self.lineage = lineage
         self.isPaused = isPaused
+        self.promotion = promotion
     }
 }

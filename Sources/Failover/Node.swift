@@ -39,6 +39,8 @@ public struct Node: Sendable, Equatable {
         case resetConnections([VirtualAddress])
         /// Begin an operation on the servers.
         case redis(RedisOrder, OperationID)
+        /// Have this operation end soon, with all as it was. Its outcome is awaited as ever.
+        case abort(OperationID)
         /// Ask the local Redis now, and not only when the next reading is due.
         case refresh
         /// Show this to the other daemon.
@@ -210,7 +212,7 @@ extension Node {
             address: router.link?.primaryAddress, lastHeard: router.router.lastHeard,
             local: coordinator.local.reading, peer: coordinator.peer.reading, peerDaemon: coordinator.presence,
             isWitnessReachable: configuration.policy.hasWitnesses ? coordinator.isWitnessReachable : nil,
-            operation: coordinator.running.map { $0.order.words }, epoch: coordinator.memory.epoch)
+            operation: coordinator.running.map(\.words), epoch: coordinator.memory.epoch)
     }
 }
 
@@ -221,7 +223,7 @@ extension RedisOrder {
         case .promote: "promoting the local Redis"
         case .lead: "making the local Redis master"
         case .handOver: "handing over to the peer's Redis"
-        case .follow: "making the local Redis follow the peer's"
+        case .follow: "making the local Redis follow the peer's; what it alone holds is saved first"
         case .park: "making the local Redis read-only"
         case .disconnectClients: "disconnecting the clients of the local Redis"
         case .writeFence(let replicas): "setting min-slaves-to-write to \(replicas)"

@@ -17,7 +17,7 @@ public enum RedisOrder: Sendable, Equatable {
     case handOver(timeout: Duration)
     /// Make the local server follow the peer's, counting what that discards. Where the local one takes writes, they are
     /// fenced first, and what is discarded is looked at once more behind the fence: not more than `accepting`, and not before
-    /// it is safe, as `on_divergence` has it. `promotion`: the peer's, where its daemon tells it.
+    /// it is safe, as `on_divergence` has it, which may take minutes. `promotion`: the peer's, where its daemon tells it.
     case follow(accepting: Discard, promotion: RememberedPromotion? = nil)
     /// `SLAVEOF 127.0.0.1 1` on the local server: read-only, with its data set, following nobody.
     case park
@@ -66,6 +66,8 @@ public enum RedisOrder: Sendable, Equatable {
 public enum OperationProgress: Sendable, Equatable {
     /// The server that was to be promoted is master. Its old master's clients are not disconnected yet.
     case promoted
+    /// What it is doing now. For the operator, of operations that may take minutes.
+    case step(Step)
 }
 
 /// How an operation ended.

@@ -19,53 +19,6 @@ public enum RedisReading: Sendable, Equatable {
     }
 }
 
-/// What the daemon of a node shows to the other one, and how: it is subscribed, on the *other* node's Redis, to a channel
-/// of this name, where nothing is ever published. The other daemon asks its own Redis with `PUBSUB CHANNELS`, which every
-/// version knows. So two daemons see each other without listening on the network, and without a byte in the
-/// replication stream.
-///
-///     syncgate:<VRID>:<node>:<state>:<epoch>:<master or replica>
-///
-public struct Presence: Sendable, Hashable {
-    /// The VRID.
-    public var virtualRouterID: UInt8
-    /// The node's name, without colons, blanks and glob characters.
-    public var node: String
-    /// The coordinator's state.
-    public var state: CoordinatorState
-    /// How many promotions the pair has had, as far as this node knows.
-    public var epoch: UInt64
-    /// Whether its Redis is the pair's master, or was when it was last seen.
-    public var isMaster: Bool
-
-    /// Makes one.
-    public init(
-        virtualRouterID: UInt8, node: String, state: CoordinatorState, epoch: UInt64, isMaster: Bool = false
-    ) {
-        self.virtualRouterID = virtualRouterID
-        self.node = node
-        self.state = state
-        self.epoch = epoch
-        self.isMaster = isMaster
-    }
-
-    /// The channel's name.
-    public var channel: String {
-        "syncgate:\(virtualRouterID):\(node):\(state.rawValue):\(epoch):\(isMaster ? "master" : "replica")"
-    }
-
-    /// Reads a channel's name; nil for any other text.
-    public init?(channel: String) {
-        let parts = channel.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 6, parts[0] == "syncgate", let id = UInt8(parts[1]), id > 0, !parts[2].isEmpty,
-            let state = CoordinatorState(rawValue: String(parts[3])), let epoch = UInt64(parts[4]),
-            parts[5] == "master" || parts[5] == "replica"
-        else { return nil }
-        self.init(
-            virtualRouterID: id, node: String(parts[2]), state: state, epoch: epoch, isMaster: parts[5] == "master")
-    }
-}
-
 /// The names of the coordinator's states.
 public enum CoordinatorState: String, Sendable, Hashable, CaseIterable, CustomStringConvertible {
     /// It looks at both servers, and takes no part in the election yet.

@@ -114,13 +114,7 @@ extension World {
     func auditDiscard(_ discarded: Timeline.Missing, by host: Int, reported loss: Loss) {
         guard discarded.writes > 0 else { return }
         note(host, "audit: \(discarded.writes) writes of \(discarded.bytes) bytes discarded, reported: \(loss)")
-        let isReported =
-            switch loss {
-            case .none: false
-            case .exact(let bytes), .atMost(let bytes, _): discarded.bytes <= bytes
-            case .unknown: true
-            }
-        guard isReported else {
+        guard loss.bytes.map({ discarded.bytes <= $0 }) ?? true else {
             return fail(
                 .lostWrite,
                 "node\(host + 1) followed and discarded \(discarded.writes) writes of \(discarded.bytes) bytes, "

@@ -201,15 +201,6 @@ extension World {
 }
 
 extension Loss {
-    /// The most that it admits; nil where anything may be missing.
-    var bytes: Int64? {
-        switch self {
-        case .none: 0
-        case .exact(let bytes), .atMost(let bytes, _): bytes
-        case .unknown: nil
-        }
-    }
-
     /// Whether it is all that may be missing, and nothing comes on top that was acknowledged unseen.
     var isCounted: Bool {
         if case .atMost = self { false } else { true }

@@ -12,6 +12,8 @@ extension World {
             if options.mutation != .silentAddress { hosts[host].lastReset = now }
         case .redis(let order, let id): begin(order, id, host)
         case .refresh: after(0) { $0.hurry(host) }
+        // What is executed here ends soon by itself.
+        case .abort: break
         case .show(let presence):
             hosts[host].daemon.shown = presence
             subscribe(host)

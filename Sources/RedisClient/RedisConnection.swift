@@ -91,6 +91,15 @@ public final class RedisConnection: Sendable {
         }
     }
 
+    /// As `pipeline`, for arguments of any bytes.
+    package func pipeline(bytes commands: [[[UInt8]]], timeout: Duration) async -> [Result<RedisReply, RedisError>] {
+        if commands.isEmpty { return [] }
+        let prepared = PreparedCommands(bytes: commands)
+        return await withCheckedContinuation { completion in
+            send(prepared, timeout: timeout) { completion.resume(returning: $0) }
+        }
+    }
+
     /// As `pipeline`, for commands that are sent again and again: encoded once, and without a task. `completion` is called
     /// on the connection's event loop, and must not wait.
     package func send(
@@ -169,11 +178,16 @@ package struct PreparedCommands: Sendable {
 
     /// Encodes commands, of which there must be at least one.
     package init(_ commands: [[String]]) {
+        self.init(bytes: commands.map { $0.map { Array($0.utf8) } })
+    }
+
+    /// As above, for arguments of any bytes.
+    package init(bytes commands: [[[UInt8]]]) {
         precondition(!commands.isEmpty, "there is something to send")
         var bytes = ByteBuffer()
         for command in commands { CommandEncoder.append(command, to: &bytes) }
         self.bytes = bytes
-        names = commands.map { $0[0] }
+        names = commands.map { String(decoding: $0[0], as: UTF8.self) }
     }
 }
 

@@ -75,16 +75,44 @@ public enum Loss: Sendable, Equatable {
         case masterRestarted
     }
 
+    /// The four kinds, as stable words for programs.
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        case none
+        case exact
+        case atMost = "at_most"
+        case unknown
+    }
+
+    /// Which it is.
+    public var kind: Kind {
+        switch self {
+        case .none: .none
+        case .exact: .exact
+        case .atMost: .atMost
+        case .unknown: .unknown
+        }
+    }
+
+    /// The bytes that it tells of; `nil` where nobody knows.
+    public var bytes: Int64? {
+        switch self {
+        case .none: 0
+        case .exact(let bytes), .atMost(let bytes, _): bytes
+        case .unknown: nil
+        }
+    }
+
+    /// How old the sample was that bounds it; `nil` without one.
+    public var sampleAge: Duration? {
+        if case .atMost(_, let age) = self { age } else { nil }
+    }
+
     /// Whether acknowledged writes may be missing.
     public var isPossible: Bool { self != .none }
 
     /// Whether the loss is known to be within a limit in bytes. An unknown loss never is.
     public func isWithin(_ limit: Int64) -> Bool {
-        switch self {
-        case .none: true
-        case .exact(let bytes), .atMost(let bytes, _): bytes <= limit
-        case .unknown: false
-        }
+        bytes.map { $0 <= limit } ?? false
     }
 }
 

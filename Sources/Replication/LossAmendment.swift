@@ -19,10 +19,13 @@ public struct LossAmendment: Sendable, Hashable {
     /// Whether the account that is corrected was true as far as it went. One that is not says that a promise was broken.
     /// What was missing at an old sample may have arrived after it, and more may have been written: no number contradicts
     /// `atMost`.
-    public func agrees(with account: Loss) -> Bool {
-        switch account {
+    public func agrees(with account: Loss) -> Bool { agrees(with: account.kind, bytes: account.bytes) }
+
+    /// The same of an account as it was written down.
+    public func agrees(with kind: Loss.Kind, bytes counted: Int64?) -> Bool {
+        switch kind {
         case .none: loss == .none
-        case .exact(let counted): bytes == counted || loss == .none
+        case .exact: bytes == counted || loss == .none
         case .atMost, .unknown: true
         }
     }

@@ -47,7 +47,7 @@ public enum SnapshotReason: Sendable, Equatable {
 }
 
 /// Which step failed, and the words of whoever said so.
-public enum SalvageFailure: Sendable, Equatable {
+public enum SalvageFailure: Error, Sendable, Equatable {
     /// `SLAVEOF NO ONE` before reading.
     case detach(String)
     /// `PSYNC`: the connection was lost, or a full resync began.

@@ -28,8 +28,11 @@ extension Rejoin {
         var position: ReplicationPosition
         /// What the new master lacked when it was ordered; `nil` where nobody can tell.
         var missing: LossAmendment?
+        /// Its offset goes on with each write, so that a position says what the snapshot holds.
+        var isCounted = true
         /// The fence held since the snapshot was ordered: what is not counted cannot have grown.
         var isFenceUnbroken = true
+        var isKept = false
     }
 
     /// A fence that ends sooner is renewed before anything is made to follow.
@@ -181,7 +184,9 @@ extension Rejoin {
         case .snapshot(let reason):
             guard let old = memory.reading?.old else { return [] }
             let missing = range.missingBytes.map { LossAmendment(bytes: $0, commands: nil) }
-            memory.snapshot = Snapshot(runID: old.server?.runID, position: old.lastPosition, missing: missing)
+            let isCounted = if case .unknown = range { false } else { true }
+            memory.snapshot = Snapshot(
+                runID: old.server?.runID, position: old.lastPosition, missing: missing, isCounted: isCounted)
             state = .snapshotting
             return [.snapshot(reason)]
         case .follow, .discard, .refuse:
@@ -207,7 +212,7 @@ extension Rejoin {
 
     /// Where nothing is counted, a snapshot covers the data set only if the fence has not been open since it was ordered.
     private func isCovered(_ range: SalvageRange, by snapshot: Snapshot?, _ old: ReplicationInfo) -> Bool {
-        guard case .unknown = range, let snapshot, memory.safe == snapshot.position, !old.isLoading else {
+        guard case .unknown = range, let snapshot, snapshot.isKept, !old.isLoading else {
             return false
         }
         return snapshot.isFenceUnbroken && snapshot.runID != nil && snapshot.runID == old.server?.runID
@@ -250,7 +255,9 @@ extension Rejoin {
         guard tally.writes > 0 else { return saved(span, 0) }
         switch policy {
         case .refuse: return refuse(.byPolicy(bytes: span.count))
-        case .snapshot: return save(.snapshot(.byPolicy(bytes: span.count)), .backlog(span, .direct))
+        case .snapshot:
+            defer { memory.snapshot?.missing?.commands = tally.writes }
+            return save(.snapshot(.byPolicy(bytes: span.count)), .backlog(span, .direct))
         case .salvage, .discard: break
         }
         state = .writing(span, tally)
@@ -273,7 +280,9 @@ extension Rejoin {
 
     private mutating func snapshotKept(_ name: String) -> [Action] {
         guard let snapshot = memory.snapshot else { return [] }
-        memory.safe = snapshot.position
+        memory.snapshot?.isKept = true
+        // The same offset may stand for more, once a server that did not count was restarted.
+        if snapshot.isCounted { memory.safe = snapshot.position }
         memory.account.kept.append(.snapshot(name: name, offset: snapshot.position.offset))
         add(snapshot.missing)
         return examine()
@@ -290,65 +299,10 @@ extension Rejoin {
         return cleaning + carryOut(policy.decision(after: failure, circumstances), range(reading))
     }
 
-    private var hasPartialFile: Bool {
+    var hasPartialFile: Bool {
         switch state {
         case .writing, .syncing, .renaming: true
         default: false
         }
-    }
-}
-
-// MARK: - The end
-
-extension Rejoin {
-    private mutating func follow(_ account: Account) -> [Action] {
-        state = .following(account)
-        // A replica takes no writes, whatever fence it once had as a master.
-        let isMaster = memory.reading?.old.masterLink == nil
-        return [.follow(account, before: isMaster ? memory.fencedUntil : nil)]
-    }
-
-    private mutating func following(_ account: Account, _ event: Event, _ now: Instant) -> [Action] {
-        switch event {
-        case .followed(let offset):
-            state = .finished(.followed(account, leaked: account.isDiscarded ? nil : leak(upTo: offset, now)))
-        case .followFailed(let words), .unreachable(_, reason: let words):
-            return finish(.failed(words, account))
-        default:
-            return []
-        }
-        guard case .finished(let outcome) = state else { return [] }
-        return [.releaseFence, .finish(outcome)]
-    }
-
-    private func leak(upTo offset: Int64?, _ now: Instant) -> Int64? {
-        guard let offset, let last = memory.reading?.old.dataOffset else { return nil }
-        // Without a fence that ended, every byte since the last look is one too many.
-        let hold = FenceHold(fence: memory.fence ?? .password, until: memory.fencedUntil ?? now, offset: last)
-        return hold.leak(upTo: offset, at: now)
-    }
-
-    private mutating func refuse(_ refusal: SalvageRefusal) -> [Action] { finish(.refused(refusal)) }
-
-    private mutating func finish(_ outcome: Outcome) -> [Action] {
-        let cleaning: [Action] = hasPartialFile ? [.discardPartialFile] : []
-        state = .finished(outcome)
-        return cleaning + leaving + [.finish(outcome)]
-    }
-
-    /// The old master goes back to what it was.
-    private var leaving: [Action] { memory.hasDetached ? [.park, .releaseFence] : [.releaseFence] }
-}
-
-extension ReplicationInfo {
-    /// Its history and how far it goes; before Redis 4 by the process.
-    fileprivate var lastPosition: ReplicationPosition {
-        ReplicationPosition(replicationID: identity?.id ?? server?.runID ?? "", offset: dataOffset)
-    }
-
-    /// The offset after the last byte that this server holds of a history.
-    fileprivate func end(of id: String) -> Int64 {
-        if let previous = identity?.previous, identity?.id != id, previous.id == id { return previous.end + 1 }
-        return dataOffset + 1
     }
 }

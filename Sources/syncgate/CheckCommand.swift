@@ -1,6 +1,7 @@
 import ArgumentParser
 import Daemon
 import Operations
+import Salvage
 import VRRP
 
 /// The formats of `check`.
@@ -99,7 +100,8 @@ enum CheckMeaning {
         let control = configuration.control
         let mode = String(control.mode, radix: 8)
         var lines = [
-            "node \(configuration.nodeName), state in \(configuration.stateDirectory), control socket \(control.socket) (0\(mode))"
+            "node \(configuration.nodeName), state in \(configuration.stateDirectory), salvage in \(configuration.salvageDirectory), "
+                + "control socket \(control.socket) (0\(mode))"
         ]
         if let realTime = configuration.realTime {
             let priority = realTime.priority.map { "priority \($0)" } ?? "no priority"
@@ -127,6 +129,7 @@ enum CheckMeaning {
                 + takeover(parameters),
             "  a failover waits \(node.timing.promoteTimeout.text) for a lagging replica, then \(late); loss allowed: \(loss)",
         ]
+        lines.append("  writes that the new master lacks are \(router.divergence.meaning)")
         if !router.witnesses.isEmpty {
             lines.append("  witnesses \(router.witnesses.map(\.description).joined(separator: ", "))")
         }
@@ -146,6 +149,18 @@ enum CheckMeaning {
         let unit: Duration = parameters.version == .v2 ? .seconds(1) : interval
         let skew = unit * Double(256 - Int(parameters.priority.rawValue)) / 256
         return "\(Quantity.decimal((interval * 3 + skew).inMilliseconds, 0)) ms"
+    }
+}
+
+extension DivergencePolicy {
+    /// What becomes of the writes that a server holds beyond its new master, before it follows.
+    fileprivate var meaning: String {
+        switch self {
+        case .salvage: "saved before a server follows it: the writes, else a snapshot, else it does not follow"
+        case .snapshot: "saved before a server follows it: a snapshot, else it does not follow"
+        case .refuse: "left where they are: a server that has some does not follow"
+        case .discard: "counted and discarded when a server follows it"
+        }
     }
 }
 

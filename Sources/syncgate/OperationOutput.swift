@@ -45,35 +45,16 @@ struct OperationOutput {
 
 /// The report as JSON.
 struct OperationJSON: Encodable {
-    struct EvidenceJSON: Encodable {
-        @OrNull var replicationId: String?
-        @OrNull var targetOffset: Int64?
-        var appliedOffset: Int64
-        @OrNull var fence: String?
-        var waitedMs: Double
-    }
-    struct LossJSON: Encodable {
-        var kind: String
-        @OrNull var bytes: Int64?
-        @OrNull var sampleAgeMs: Double?
-        var detail: String
-    }
-    struct StepJSON: Encodable {
-        var atMs: Double
-        var step: String
-        var detail: String
-    }
-
     var result: String
     var exitCode: Int32
     var reason: String
     @OrNull var reasonCode: String?
     @OrNull var next: String?
-    @OrNull var evidence: EvidenceJSON?
-    var loss: LossJSON
+    @OrNull var evidence: HistoryEntry.EvidenceText?
+    var loss: HistoryEntry.LossText
     @OrNull var writeGapMs: Double?
     var dryRun: Bool
-    var steps: [StepJSON]
+    var steps: [HistoryEntry.StepText]
 
     init(_ report: OperationReport) {
         result = report.result.rawValue
@@ -81,21 +62,11 @@ struct OperationJSON: Encodable {
         reason = report.reason
         reasonCode = report.reasonCode
         next = report.remedy
-        evidence = report.evidence.map {
-            EvidenceJSON(
-                replicationId: $0.target?.replicationID, targetOffset: $0.target?.offset,
-                appliedOffset: $0.appliedOffset, fence: $0.fence?.rawValue, waitedMs: Self.rounded($0.waited))
-        }
-        switch report.loss {
-        case .none: loss = LossJSON(kind: "none", bytes: 0, detail: "\(report.loss)")
-        case .exact(let bytes): loss = LossJSON(kind: "exact", bytes: bytes, detail: "\(report.loss)")
-        case .atMost(let bytes, let age):
-            loss = LossJSON(kind: "at_most", bytes: bytes, sampleAgeMs: Self.rounded(age), detail: "\(report.loss)")
-        case .unknown: loss = LossJSON(kind: "unknown", bytes: nil, detail: "\(report.loss)")
-        }
+        evidence = report.evidence.map(HistoryEntry.EvidenceText.init)
+        loss = HistoryEntry.LossText(report.loss)
         writeGapMs = report.writeGap.map { Self.rounded($0) }
         dryRun = report.isDryRun
-        steps = report.steps.map { StepJSON(atMs: Self.rounded($0.at), step: $0.step, detail: $0.detail) }
+        steps = report.steps.map(HistoryEntry.StepText.init)
     }
 
     /// Milliseconds with microseconds behind the point.

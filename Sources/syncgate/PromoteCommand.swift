@@ -11,7 +11,20 @@ enum OnTimeoutArgument: String, ExpressibleByArgument, CaseIterable {
     var policy: SyncGate.Policy.OnTimeout { self == .promote ? .promote : .refuse }
 }
 
-extension DivergencePolicy: ExpressibleByArgument {}
+/// What `--on-divergence` may be.
+enum OnDivergenceArgument: String, ExpressibleByArgument, CaseIterable {
+    case salvage, snapshot, refuse, discard
+
+    /// For the rejoin.
+    var policy: DivergencePolicy {
+        switch self {
+        case .salvage: .salvage
+        case .snapshot: .snapshot
+        case .refuse: .refuse
+        case .discard: .discard
+        }
+    }
+}
 
 /// How `promote` and `demote` are executed and what they print.
 struct ExecutionOptions: ParsableArguments {
@@ -123,7 +136,7 @@ struct DemoteCommand: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp(
             "How writes that the peer never got are kept before they are discarded.", valueName: "policy"))
-    var onDivergence = DivergencePolicy.salvage
+    var onDivergence = OnDivergenceArgument.salvage
 
     @Option(
         help: ArgumentHelp("Where they are kept. Default: 'salvage' in the state folder.", valueName: "folder"))
@@ -142,7 +155,7 @@ struct DemoteCommand: AsyncParsableCommand {
         options.timeout = timeout.duration
         options.connectTimeout = connection.connectTimeout.duration
         options.force = force
-        options.salvage.policy = onDivergence
+        options.salvage.policy = onDivergence.policy
         options.salvage.directory = salvageDir
         options.isDryRun = execution.dryRun
         options.stateDirectory = execution.stateDir

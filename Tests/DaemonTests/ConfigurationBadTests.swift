@@ -240,6 +240,11 @@ struct ConfigurationBadTests {
                 + "\"64MiB\", or \"unlimited\""),
         router(
             "max_loss = \"64\"", "6: virtual_router[0].max_loss (redis): \"64\" is not possible; allowed: bytes with"),
+        router(
+            "on_divergence = \"keep\"",
+            "6: virtual_router[0].on_divergence (redis): \"keep\" is not possible; allowed: \"salvage\", \"snapshot\", "
+                + "\"refuse\" or \"discard\""),
+        top("salvage_directory = \"\"", "1: salvage_directory: \"\" is not possible; allowed: the path of a folder"),
         router("max_loss = \"-1B\"", "6: virtual_router[0].max_loss (redis): \"-1B\" is not possible; allowed: bytes"),
         router(
             "announce = \"host\"", "6: virtual_router[0].announce (redis): \"host\" is not possible; allowed: host:port"

@@ -17,7 +17,8 @@ struct ConfigurationChangesTests {
         ("priority = 50", "priority"), ("down_after = \"2s\"", "down_after"),
         ("sample_interval = \"50ms\"", "sample_interval"), ("connect_timeout = \"1s\"", "connect_timeout"),
         ("promote_timeout = \"1s\"", "promote_timeout"), ("on_timeout = \"refuse\"", "on_timeout"),
-        ("max_loss = \"1KiB\"", "max_loss"), ("switchover_timeout = \"1s\"", "switchover_timeout"),
+        ("max_loss = \"1KiB\"", "max_loss"), ("on_divergence = \"refuse\"", "on_divergence"),
+        ("switchover_timeout = \"1s\"", "switchover_timeout"),
         ("wait_for_peer = \"1s\"", "wait_for_peer"), ("start_grace = \"1s\"", "start_grace"),
         ("retry_after = \"2s\"", "retry_after"), ("write_fence = true", "write_fence"),
         ("witnesses = [\"ping:198.51.100.9\"]", "witnesses"),
@@ -68,7 +69,10 @@ struct ConfigurationChangesTests {
                     """))
         #expect(all.live == ["log.level"])
         // The node's name is in each virtual router as well, and told once.
-        #expect(all.needRestart == ["node", "state_directory", "control", "log.format", "real_time"])
+        #expect(
+            all.needRestart == [
+                "node", "state_directory", "salvage_directory", "control", "log.format", "real_time",
+            ])
         #expect(all.result == (try Sample.read(Sample.text(top: "log.level = \"error\""))))
     }
 

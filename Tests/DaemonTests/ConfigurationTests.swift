@@ -64,7 +64,7 @@ struct ConfigurationTests {
             version: .v3, virtualRouterID: id, priority: Priority(100), advertisementInterval: .milliseconds(100),
             preempts: false, preemptDelay: .zero, addresses: [address.address])
         let expected = DaemonConfiguration(
-            nodeName: "node1", stateDirectory: "/var/lib/syncgate",
+            nodeName: "node1", stateDirectory: "/var/lib/syncgate", salvageDirectory: "/var/lib/syncgate/salvage",
             control: .init(socket: "/run/syncgate/control.sock", mode: 0o660, owner: nil, group: nil),
             log: .init(level: .info, format: .text), realTime: nil,
             virtualRouters: [
@@ -94,6 +94,7 @@ struct ConfigurationTests {
             """
             node = "alpha"
             state_directory = "state"
+            salvage_directory = "/mnt/large/salvage"
             [control]
             socket = "../run/c.sock"
             mode = "0600"
@@ -132,6 +133,7 @@ struct ConfigurationTests {
             promote_timeout = "11s"
             on_timeout = "refuse"
             max_loss = "64MiB"
+            on_divergence = "snapshot"
             switchover_timeout = "12s"
             wait_for_peer = "13s"
             start_grace = "4s"
@@ -157,6 +159,7 @@ struct ConfigurationTests {
             """, ["PW": "p"])
         #expect(configuration.nodeName == "alpha")
         #expect(configuration.stateDirectory == "/nowhere/state")
+        #expect(configuration.salvageDirectory == "/mnt/large/salvage")
         #expect(configuration.control == .init(socket: "/run/c.sock", mode: 0o600, owner: "root", group: "redis"))
         #expect(configuration.log == .init(level: .warning, format: .json))
         #expect(configuration.realTime == RealTime.Settings(priority: 20, locksMemory: false))
@@ -235,6 +238,11 @@ struct ConfigurationTests {
         #expect(old.sampleInterval == .milliseconds(50))
         #expect(try Sample.router(Sample.text(router: "max_loss = \"0B\"")).node.policy.maxLossBytes == 0)
         #expect(try Sample.router(Sample.text(router: "max_loss = \"unlimited\"")).node.policy.maxLossBytes == nil)
+        for policy in ["salvage", "snapshot", "refuse", "discard"] {
+            let router = try Sample.router(Sample.text(router: "on_divergence = \"\(policy)\""))
+            #expect(router.divergence.rawValue == policy)
+        }
+        #expect(try Sample.read(Sample.text(top: "state_directory = \"s\"")).salvageDirectory == "/nowhere/s/salvage")
         #expect(try Sample.read(Sample.text(top: "[real_time]\npriority = 5")).realTime == nil)
         #expect(try Sample.read(Sample.text(top: "[real_time]\nenabled = true")).realTime == RealTime.Settings())
     }

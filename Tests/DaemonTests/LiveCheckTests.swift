@@ -93,7 +93,7 @@ struct LiveCheckTests {
             findings == [
                 "ok interface interface", "ok rights rights", "ok vrid vrid", "ok local role", "ok local commands",
                 "ok local backlog", "note local persistence", "ok peer role", "ok peer commands", "ok peer backlog",
-                "note peer persistence", "ok local boot_fence", "ok pair announce",
+                "note peer persistence", "ok local boot_fence", "ok local snapshot", "ok pair announce",
             ], "\(outcome.output)")
     }
 

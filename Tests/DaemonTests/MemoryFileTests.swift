@@ -1,6 +1,7 @@
 import Failover
 import Foundation
 import Operations
+import Salvage
 import Testing
 
 @testable import Daemon
@@ -9,7 +10,9 @@ import Testing
     private static let memory = Memory(
         epoch: .max, wasMaster: true,
         lineage: [Memory.Lineage(id: String(repeating: "a", count: 40), offset: 123), .init(id: "b", offset: .max)],
-        isPaused: true)
+        isPaused: true,
+        promotion: Memory.Promoted(
+            RememberedPromotion(masterRunID: "c", replicationID: "d", offset: 5), of: "e"))
 
     private func reading(_ folder: TestFolder) -> String {
         switch MemoryFile(folder: folder.path, router: "redis").read() {
@@ -31,7 +34,15 @@ import Testing
             try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["log", "memory-redis.json"])
     }
 
+    @Test func `a file of before there were promotions is read`() throws {
+        let folder = try TestFolder()
+        try folder.write(
+            #"{"version":1,"epoch":7,"was_master":true,"is_paused":false,"lineage":[]}"#, to: "memory-redis.json")
+        #expect(reading(folder) == "\(Memory(epoch: 7, wasMaster: true))")
+    }
+
     @Test(arguments: [
+        #"{"version":1,"epoch":1,"was_master":true,"is_paused":false,"lineage":[],"promotion":{"offset":1}}"#,
         "", "{", "[]", "nonsense", #"{"version":1}"#,
         #"{"version":1,"epoch":-1,"was_master":false,"is_paused":false,"lineage":[]}"#,
         #"{"version":1,"epoch":1e30,"was_master":false,"is_paused":false,"lineage":[]}"#,

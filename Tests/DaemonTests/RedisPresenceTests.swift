@@ -78,7 +78,7 @@ struct RedisPresenceTests {
         try await withRedisServers(.v7_0, count: 2) { servers in
             let two = try ObservedSide(local: servers[1], peer: servers[0], node: "node2")
             let dead = try await servers[1].connection()
-            _ = try await dead.send(["SUBSCRIBE", "syncgate:51:node1:serving:7:replica:1"], timeout: .seconds(1))
+            _ = try await dead.send(["SUBSCRIBE", "syncgate:51:node1:serving:7:replica:-:1"], timeout: .seconds(1))
             let seen = try await two.wait("node1") { $0 == .peerDaemon(presence("node1", .serving)) }
             let gone = try await two.wait("its end", since: seen.at) { $0 == .peerDaemon(nil) }
             #expect((.milliseconds(2800)...(.milliseconds(3500))).contains(gone.at - seen.at), "\(gone.at - seen.at)")

@@ -1,5 +1,6 @@
 import Failover
 import Replication
+import Salvage
 import VRRP
 
 /// A node and a clock: tells the node what happens, and keeps what it wants done.
@@ -68,9 +69,14 @@ struct NodeStory {
     }
 
     @discardableResult
-    mutating func ends(_ result: OperationOutcome.Result = .done, loss: Loss = .none) -> [Node.Action] {
+    mutating func ends(
+        _ result: OperationOutcome.Result = .done, loss: Loss = .none, account: Rejoin.Account? = nil,
+        evidence: Evidence? = nil
+    ) -> [Node.Action] {
         guard let id = lastOrder?.id else { return [] }
-        return happens(.ended(id, OperationOutcome(result, loss: loss, startedAt: now)))
+        return happens(
+            .ended(
+                id, OperationOutcome(result, loss: loss, account: account, evidence: evidence, startedAt: now)))
     }
 
     var lastOrder: (order: RedisOrder, id: OperationID)? {
@@ -87,6 +93,21 @@ extension VirtualRouterID {
 }
 
 extension [Node.Action] {
+    /// What is to be kept over a restart, as it was said last.
+    var memory: Memory? {
+        compactMap { if case .remember(let memory) = $0 { memory } else { nil } }.last
+    }
+
+    /// What the other daemon is shown, as it was said last.
+    var presence: Presence? {
+        compactMap { if case .show(let presence) = $0 { presence } else { nil } }.last
+    }
+
+    /// Entries of the history.
+    var transitions: [Transition] {
+        compactMap { if case .record(let transition) = $0 { transition } else { nil } }
+    }
+
     /// Short words for what concerns the network, the servers and the operator, in order.
     var words: [String] {
         compactMap { action in
@@ -98,6 +119,7 @@ extension [Node.Action] {
             case .network(.report), .log, .show, .remember, .refresh: nil
             case .resetConnections: "reset"
             case .redis(let order, _): order.word
+            case .abort: "abort"
             case .record(let transition): "-> \(transition.to)"
             case .run(let hook): hook.rawValue
             case .answer(_, let answer): answer.isDone ? "done" : "refused"
@@ -115,7 +137,7 @@ extension RedisOrder {
         case .promote(let order): order.knownMaster.map { "promote(\($0.contact))" } ?? "promote"
         case .lead: "lead"
         case .handOver: "hand over"
-        case .follow(let discard): "follow(\(discard))"
+        case .follow(let discard, _): "follow(\(discard))"
         case .park: "park"
         case .disconnectClients: "disconnect"
         case .writeFence(let replicas): "write fence \(replicas)"

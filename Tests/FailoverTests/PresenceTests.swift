@@ -1,4 +1,5 @@
 import Failover
+import Salvage
 import Testing
 
 @Suite("Presence: the channel name")
@@ -6,19 +7,65 @@ struct PresenceTests {
     @Test("what is written can be read")
     func roundTrip() {
         let presence = Presence(virtualRouterID: 51, node: "node1", state: .handingOver, epoch: 7, isMaster: true)
-        #expect(presence.channel == "syncgate:51:node1:handing_over:7:master")
+        #expect(presence.channel == "syncgate:51:node1:handing_over:7:master:-")
         #expect(Presence(channel: presence.channel) == presence)
+    }
+
+    private static let promotion = RememberedPromotion(
+        masterRunID: String(repeating: "a", count: 40), replicationID: String(repeating: "9", count: 40), offset: .max)
+
+    @Test("with all that there is to be shown, in a name that is not long")
+    func full() {
+        let presence = Presence(
+            virtualRouterID: 255, node: String(repeating: "n", count: 64), state: .handingOver, epoch: .max,
+            isMaster: true, promotion: Self.promotion)
+        #expect(Presence(channel: presence.channel) == presence)
+        #expect(presence.channel.utf8.count < 300)
+        #expect(
+            presence.channel.contains(
+                ":\(String(repeating: "a", count: 40)),\(String(repeating: "9", count: 40)),9223372036854775807"))
+    }
+
+    @Test("a promotion whose ids cannot stand in a name is left out", arguments: ["", "a:b", "a,b", "ä", "a*", "A b"])
+    func unpresentable(_ id: String) {
+        var promotion = Self.promotion
+        promotion.replicationID = id
+        let presence = Presence(
+            virtualRouterID: 51, node: "a", state: .serving, epoch: 1, isMaster: true, promotion: promotion)
+        #expect(presence.channel == "syncgate:51:a:serving:1:master:-")
     }
 
     @Test(
         "other names are none",
         arguments: [
-            "", "syncgate", "syncgate:0:a:serving:1:master", "syncgate:51::serving:1:master",
-            "syncgate:51:a:king:1:master",
-            "syncgate:51:a:serving::master", "syncgate:51:a:serving:1", "syncgate:51:a:serving:1:king",
-            "syncgate:51:a:serving:1:master:2", "other:51:a:serving:1:master", "syncgate:300:a:serving:1:master",
+            "", "syncgate", "syncgate:0:a:serving:1:master:-", "syncgate:51::serving:1:master:-",
+            "syncgate:51:a:king:1:master:-", "syncgate:51:a:serving::master:-", "syncgate:51:a:serving:1:-",
+            "syncgate:51:a:serving:1:king:-", "syncgate:51:a:serving:1:master", "other:51:a:serving:1:master:-",
+            "syncgate:300:a:serving:1:master:-", "syncgate:51:a b:serving:1:master:-",
+            "syncgate:51:\u{1B}[31m:serving:1:master:-", "syncgate:51:ä:serving:1:master:-",
+            "syncgate:51:a:serving:18446744073709551616:master:-",
         ])
     func rejected(_ name: String) {
         #expect(Presence(channel: name) == nil)
+    }
+
+    @Test(
+        "a promotion that is none, from whoever is subscribed",
+        arguments: [
+            "", "--", "a", "a,b", "a,b,", "a,b,x", "a,b,-1", "a,b,+1", "a,b,9223372036854775808", "a,b,1,2", ",b,1",
+            "a,,1", "a b,c,1", "a,*,1", "é,b,1", "A,b,1",
+        ])
+    func hostile(_ field: String) {
+        #expect(Presence(channel: "syncgate:51:a:serving:1:master:\(field)") == nil)
+        #expect(Presence(channel: "syncgate:51:a:serving:1:master:a,b,1") != nil)
+    }
+
+    @Test("names that are too long are none")
+    func long() {
+        let node = String(repeating: "n", count: 65)
+        #expect(Presence(channel: "syncgate:51:\(node):serving:1:master:-") == nil)
+        let id = String(repeating: "a", count: 41)
+        #expect(Presence(channel: "syncgate:51:a:serving:1:master:\(id),b,1") == nil)
+        #expect(Presence(channel: "syncgate:51:a:serving:1:master:a,b,\(String(repeating: "0", count: 500))1") == nil)
     }
 }

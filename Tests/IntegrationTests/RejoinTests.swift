@@ -75,11 +75,17 @@ struct RejoinTests {
         }
     }
 
-    @Test("a snapshot is kept of one that was restarted, and does not know what it holds", arguments: RedisVersion.available)
+    @Test(
+        "a snapshot is kept of one that was restarted, and does not know what it holds",
+        arguments: RedisVersion.available)
     func restarted(version: RedisVersion) async throws {
         try await withPair(version) { pair in
             try await pair.diverge()
             try await RedisPair.send(["SET", "late", "1"], to: pair.master)
+            // The replica's full copy may still be written.
+            try await RedisPair.wait("the master's child") {
+                try await RedisPair.info(pair.master)["rdb_bgsave_in_progress"] == "0"
+            }
             try await RedisPair.send(["SAVE"], to: pair.master)
             await pair.master.kill()
             try await pair.master.restart()
@@ -212,7 +218,8 @@ extension RedisPair {
         while let command = try stream.next() {
             guard command.isWrite, command.name != "ECHO" else { continue }
             writes.append(
-                "\(command.database ?? -1) " + command.arguments.map { String(decoding: $0, as: UTF8.self) }.joined(separator: " "))
+                "\(command.database ?? -1) "
+                    + command.arguments.map { String(decoding: $0, as: UTF8.self) }.joined(separator: " "))
         }
         #expect(
             writes == [

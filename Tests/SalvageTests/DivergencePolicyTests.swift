@@ -8,6 +8,7 @@ struct DivergencePolicyTests {
     static let plenty = SalvageCircumstances(
         isLoading: false, snapshotBytes: 5_000_000, freeBytes: 1 << 30, allowsDetaching: true)
     static let missing = SalvageRange.backlog(span(101, 411), .direct)
+    static let much = SalvageRange.backlog(span(101, 6101), .direct)
     static let gone = SalvageRange.notCovered(span(101, 411), .beginsAt(300))
 
     @Test(
@@ -18,8 +19,10 @@ struct DivergencePolicyTests {
             (.refuse, .none, .follow),
             (.discard, .none, .follow),
             (.salvage, missing, .readBacklog(span(101, 411), .direct)),
-            (.snapshot, missing, .snapshot(.byPolicy(bytes: 310))),
-            (.refuse, missing, .refuse(.byPolicy(bytes: 310))),
+            (.snapshot, missing, .readBacklog(span(101, 411), .direct)),
+            (.refuse, missing, .readBacklog(span(101, 411), .direct)),
+            (.snapshot, much, .snapshot(.byPolicy(bytes: 6000))),
+            (.refuse, much, .refuse(.byPolicy(bytes: 6000))),
             (.discard, missing, .discard(bytes: 310)),
             (.salvage, gone, .snapshot(.notCovered(span(101, 411), .beginsAt(300)))),
             (.refuse, gone, .refuse(.byPolicy(bytes: 310))),

@@ -137,12 +137,13 @@ struct RejoinTests {
     @Test("a snapshot, and what is written after it is read from the backlog")
     func snapshot() {
         var story = Story(.snapshot)
-        #expect(story.look(master(oldID, at: 410)) == [.snapshot(.byPolicy(bytes: 310))])
+        #expect(story.look(master(oldID, at: 410)) == [.readBacklog(span(101, 411), lead: 100)])
+        #expect(story.after(.read(tally310)) == [.snapshot(.byPolicy(bytes: 310))])
         #expect(story.after(.snapshotKept("s.rdb")) == [.examine])
         #expect(story.look(master(oldID, at: 424)) == [.readBacklog(span(411, 425), lead: 410)])
         #expect(story.after(.read(.init(from: 411, to: 425, writes: 0, bookkeeping: 1))) == [.examine])
         let account = Rejoin.Account(
-            missing: .init(bytes: 324, commands: nil), kept: [.snapshot(name: "s.rdb", offset: 410)])
+            missing: .init(bytes: 324, commands: 10), kept: [.snapshot(name: "s.rdb", offset: 410)])
         #expect(story.look(master(oldID, at: 424)) == [.follow(account, before: at(5000))])
     }
 
@@ -261,9 +262,17 @@ struct RejoinTests {
 
     @Test("refusals change nothing")
     func refusals() {
-        var story = Story(.refuse)
+        var much = Story(.refuse)
         #expect(
-            story.look(master(oldID, at: 410)) == [.releaseFence, .finish(.refused(.byPolicy(bytes: 310)))])
+            much.look(master(oldID, at: 6000)) == [.releaseFence, .finish(.refused(.byPolicy(bytes: 5900)))])
+        var few = Story(.refuse)
+        #expect(few.look(master(oldID, at: 410)) == [.readBacklog(span(101, 411), lead: 100)])
+        #expect(few.after(.read(tally310)) == [.releaseFence, .finish(.refused(.byPolicy(bytes: 310)))])
+        var pings = Story(.refuse)
+        #expect(pings.look(master(oldID, at: 128)) == [.readBacklog(span(101, 129), lead: 100)])
+        #expect(pings.after(.read(.init(from: 101, to: 129, writes: 0, bookkeeping: 2))) == [.examine])
+        let pingsOnly = Rejoin.Account(missing: .init(bytes: 28, commands: 0))
+        #expect(pings.look(master(oldID, at: 128)) == [.follow(pingsOnly, before: at(5000))])
         var full = Story()
         #expect(
             full.look(master(oldID, at: 410), free: 10) == [

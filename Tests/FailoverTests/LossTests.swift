@@ -1,0 +1,160 @@
+import Failover
+import Replication
+import Salvage
+import Testing
+import VRRP
+
+@Suite("Losses: what a promotion is remembered by, and what is found out later")
+struct LossTests {
+    private let nodes = NodeTests()
+
+    private func evidence(_ history: String?, applied: Int64) -> Evidence {
+        Evidence(
+            target: history.map { ReplicationPosition(replicationID: ServerText.id($0), offset: applied + 310) },
+            appliedOffset: applied, fence: nil, waited: .zero)
+    }
+
+    private func promotion(_ master: String, _ history: String, _ offset: Int64) -> RememberedPromotion {
+        RememberedPromotion(
+            masterRunID: ServerText.id(master), replicationID: ServerText.id(history), offset: offset)
+    }
+
+    /// A node whose Redis was promoted after the master's death, and which serves.
+    private func promoted() throws -> NodeStory {
+        var story = try nodes.standby()
+        story.happens(.peer(.dead))
+        story.ends(
+            loss: .atMost(bytes: 310, sampleAge: .milliseconds(50)), evidence: evidence("h1", applied: 1000))
+        story.hears(priority: 0)
+        #expect(story.state == .serving)
+        return story
+    }
+
+    @Test("whoever is promoted remembers of whom and at which offset, and shows it")
+    func remembers() throws {
+        let story = try promoted()
+        let expected = promotion("c", "h1", 1000)
+        #expect(story.actions.memory?.promotion == Memory.Promoted(expected, of: ServerText.id("b")))
+        #expect(story.actions.presence?.promotion == expected)
+    }
+
+    @Test("it is remembered over a restart of the daemon, and not shown before the server is seen to be the same")
+    func remembersOverRestart() throws {
+        let memory = try #require(try promoted().actions.memory)
+        var story = NodeStory(memory: memory)
+        story.link()
+        story.happens(.start)
+        #expect(story.actions.presence?.promotion == nil)
+        try story.reads(local: ServerText(runID: "b", replid: "h2"))
+        #expect(story.actions.presence?.promotion == promotion("c", "h1", 1000))
+        try story.reads(local: ServerText(runID: "z", replid: "h3"))
+        #expect(story.actions.presence?.promotion == nil)
+        #expect(story.actions.memory?.promotion == nil)
+    }
+
+    @Test("before Redis 4 the old master's process is the history")
+    func oldVersion() throws {
+        var story = NodeStory()
+        story.link()
+        story.happens(.start)
+        story.happens(.peerDaemon(Presence(virtualRouterID: 51, node: "node2", state: .serving, epoch: 1)))
+        let local = ServerText(version: "2.8.17", runID: "b", replid: nil, follows: ("198.51.100.2", 6379, true))
+        let peer = ServerText(version: "2.8.17", runID: "c", replid: nil, replicas: 1)
+        for _ in 0..<2 { try story.reads(local: local, peer: peer) }
+        story.hears()
+        story.happens(.peer(.dead))
+        story.ends(loss: .atMost(bytes: 1, sampleAge: .zero), evidence: evidence(nil, applied: 900))
+        #expect(story.actions.memory?.promotion?.promotion == promotion("c", "c", 900))
+    }
+
+    @Test("where data sets could not be compared nothing is remembered")
+    func incomparable() throws {
+        var story = try nodes.standby()
+        story.happens(.peer(.dead))
+        story.ends(loss: .unknown(.notComparable), evidence: evidence("h1", applied: 1000))
+        #expect(story.actions.memory?.epoch == 2)
+        #expect(story.actions.memory?.promotion == nil)
+    }
+
+    @Test("a server that is no master any more was not promoted")
+    func handedOver() throws {
+        var story = try promoted()
+        story.happens(.peerDaemon(Presence(virtualRouterID: 51, node: "node2", state: .standby, epoch: 2)))
+        var peer = NodeTests.peerReplica
+        (peer.runID, peer.replid) = ("d", "h2")
+        try story.reads(local: ServerText(runID: "b", replid: "h2", replicas: 1), peer: peer)
+        story.happens(.ordered(.switchover, number: 1))
+        #expect(story.lastOrder?.order == .handOver(timeout: .seconds(10)))
+        story.ends()
+        #expect(story.actions.memory?.promotion == nil)
+        #expect(story.actions.presence?.promotion == nil)
+    }
+
+    /// An old master that comes back beside one that serves.
+    private func returning(_ presence: Presence) throws -> NodeStory {
+        var story = NodeStory(memory: Memory(epoch: 1, wasMaster: true))
+        story.link()
+        story.happens(.start)
+        story.hears()
+        story.happens(.peerDaemon(presence))
+        var (old, new) = (NodeTests.master, NodeTests.peerMaster)
+        old.offset = 1310
+        (new.replid, new.previous, new.offset) = ("h2", ("h1", 1000), 1500)
+        try story.reads(local: old, peer: new)
+        return story
+    }
+
+    private func serving(_ promotion: RememberedPromotion? = nil) -> Presence {
+        Presence(
+            virtualRouterID: 51, node: "node2", state: .serving, epoch: 2, isMaster: true, promotion: promotion)
+    }
+
+    @Test("who is made to follow is told by what promotion the other one is master")
+    func passesOn() throws {
+        let known = promotion("a", "h1", 1000)
+        #expect(try returning(serving(known)).lastOrder?.order == .follow(accepting: .surplus, promotion: known))
+        #expect(try returning(serving()).lastOrder?.order == .follow(accepting: .surplus))
+    }
+
+    // MARK: What takes minutes
+
+    @Test("told to stop while writes are being saved: the operation is ended, and then the node")
+    func stops() throws {
+        var story = try returning(serving())
+        let id = try #require(story.lastOrder?.id)
+        #expect(story.happens(.stop).contains(.abort(id)))
+        #expect(!story.passes(.seconds(1)).contains(.abort(id)))
+        #expect(story.ends(.refused(code: "aborted", reason: "told to stop")).words.last == "finished")
+    }
+
+    @Test("what is being saved is shown")
+    func shows() throws {
+        var story = try returning(serving())
+        let id = try #require(story.lastOrder?.id)
+        story.happens(.progress(id, .step(Step(at: .zero, step: "saving", detail: "a snapshot is kept"))))
+        let words = story.node.status(now: story.now).operation ?? ""
+        #expect(words.hasSuffix("saved first: a snapshot is kept"), "\(words)")
+        story.happens(.progress(id + 1, .step(Step(at: .zero, step: "x", detail: "of another one"))))
+        #expect(story.node.status(now: story.now).operation == words)
+    }
+
+    @Test("elected while its Redis is busy saving, a node is not in the way of the other one")
+    func busy() throws {
+        var story = try nodes.standby()
+        var (old, new) = (ServerText(runID: "b"), NodeTests.peerMaster)
+        old.offset = 1310
+        (new.replid, new.previous, new.offset) = ("h2", ("h1", 1000), 1500)
+        try story.reads(local: old, peer: new)
+        #expect(story.lastOrder?.order == .follow(accepting: .surplus))
+        story.passes(.milliseconds(500))
+        #expect(story.state == .standby)
+        #expect(story.node.isActive)
+        let words = story.passes(.seconds(5)).words
+        #expect(words.contains("resign"))
+        #expect(!words.contains("add"))
+        #expect(story.state == .starting)
+        #expect(!story.node.isActive)
+        story.ends()
+        try story.reads(local: NodeTests.replica)
+    }
+}
