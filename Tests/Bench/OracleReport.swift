@@ -79,26 +79,36 @@ struct OracleReport {
         } else {
             rows.append((key, sum))
         }
-        details.rows.append([
-            "\(plan.number)", "\(plan.version)", plan.event.rawValue, plan.persistence.rawValue,
-            "\(result.nodes.before)->\(result.nodes.after)", "\(verdict.acked)", "\(verdict.lost)",
-            "\(verdict.inFiles)",
-            "\(verdict.inSnapshots)", "\(verdict.gone)", verdict.restored.map { "\($0)" } ?? "-", "\(verdict.saved)",
-            verdict.reported.map { "\($0)" } ?? "-", verdict.losses.joined(separator: " "), "\(result.fullSyncs)",
-            result.settled.inMilliseconds.text, (took / .seconds(1)).text, verdict.broken.joined(separator: "; "),
-        ])
+        details.rows.append(Self.row(result, took))
         Progress.say("  \(Self.line(result, took))")
         for promise in verdict.broken { breaks(plan, promise) }
     }
 
+    private static func row(_ result: Trial.Result, _ took: Duration) -> [String] {
+        let (plan, verdict) = (result.plan, result.verdict)
+        let counts = [verdict.acked, verdict.lost, verdict.inFiles, verdict.inSnapshots, verdict.gone]
+        let head = ["\(plan.number)", "\(plan.version)", plan.event.rawValue, plan.persistence.rawValue]
+        let accounts = [text(verdict.restored), "\(verdict.saved)", text(verdict.reported)]
+        let seconds = Double?(took / .seconds(1)).text
+        let tail = [
+            verdict.losses.joined(separator: " "), "\(result.fullSyncs)", Double?(result.settled.inMilliseconds).text,
+            seconds, verdict.broken.joined(separator: "; "),
+        ]
+        let nodes = "\(result.nodes.before)->\(result.nodes.after)"
+        return head + [nodes] + counts.map { "\($0)" } + accounts + tail
+    }
+
+    private static func text(_ number: (some BinaryInteger)?) -> String { number.map { "\($0)" } ?? "-" }
+
     private static func line(_ result: Trial.Result, _ took: Duration) -> String {
         let verdict = result.verdict
-        let reported = verdict.reported.map { "\($0)" } ?? "-"
-        return "acked \(verdict.acked), lost \(verdict.lost): \(verdict.inFiles) in \(result.kept.files) files, "
-            + "\(verdict.inSnapshots) in \(result.kept.snapshots) snapshots, \(verdict.gone) gone; saved \(verdict.saved), "
-            + "reported \(reported) \(verdict.losses), restored \(verdict.restored.map { "\($0)" } ?? "-"); node "
-            + "\(result.nodes.before)->\(result.nodes.after), settled after \(result.settled.inMilliseconds.text) ms, "
-            + "\(result.fullSyncs) full copies, \((took / .seconds(1)).text) s"
+        let lost = "acked \(verdict.acked), lost \(verdict.lost): \(verdict.inFiles) in \(result.kept.files) files"
+        let rest = "\(verdict.inSnapshots) in \(result.kept.snapshots) snapshots, \(verdict.gone) gone"
+        let said = "saved \(verdict.saved), reported \(text(verdict.reported)) \(verdict.losses)"
+        let nodes = "node \(result.nodes.before)->\(result.nodes.after)"
+        let times = "settled after \(Int(result.settled.inMilliseconds)) ms, took \(Int(took / .seconds(1))) s"
+        return "\(lost), \(rest); \(said), restored \(text(verdict.restored)); \(nodes), \(times), "
+            + "\(result.fullSyncs) full copies"
     }
 
     /// One that did not come to its end.
