@@ -33,6 +33,8 @@ actor MasterFence {
     private var isDoubtful = false
     /// The connection that the fence was raised on, by its number.
     private var fencingConnection: Int?
+    /// The process that it was raised on.
+    private var fencedRunID: String?
     /// When the guard undoes the fence, however late it was raised.
     private var guardActsAt: Instant?
     /// When the fence's commands left; for the write gap.
@@ -110,10 +112,23 @@ actor MasterFence {
             guard let server = try Server.observation(outcomes[outcomes.count - 1], at: start).info.server else {
                 return nil
             }
+            // Another process knows nothing of the password.
+            if fence == .password, server.runID != fencedRunID {
+                await forget()
+                return nil
+            }
             return (start + duration, server.runID)
         } catch {
             return nil
         }
+    }
+
+    /// The process that was fenced is gone, and its fence with its memory.
+    private func forget() async {
+        await guardProcess?.dismiss()
+        journal.delete()
+        await useFormerPassword()
+        (fence, entry, guardProcess, fencedRunID) = (nil, nil, nil, nil)
     }
 
     /// A guard cannot be given more time: another one takes its place.
@@ -185,6 +200,7 @@ actor MasterFence {
                 }
             }
             let observation = try Server.observation(outcomes[outcomes.count - 1], at: sentAt)
+            fencedRunID = observation.info.server?.runID
             return .raised(observation, kind, until: min(sentAt + duration, guardActsAt ?? sentAt + duration))
         } catch {
             isDoubtful = kind == .password

@@ -1,6 +1,6 @@
 import RedisClient
 import Replication
-public import Salvage
+import Salvage
 
 /// Replays a salvage file to a server, so that each of its writes is applied once, however often it is interrupted.
 ///

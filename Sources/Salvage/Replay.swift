@@ -104,6 +104,9 @@ public struct Replay: Sendable, Equatable {
         public var bytes: Int64 = 0
         /// Connections that were lost.
         public var reconnects = 0
+
+        /// All zero.
+        public init() {}
     }
 
     private enum Phase: Sendable, Equatable {

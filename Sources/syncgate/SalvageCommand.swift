@@ -135,7 +135,8 @@ struct SalvageShowCommand: AsyncParsableCommand {
         while shown < limit ?? .max, !Output.isUnread, let command = try reader.next() {
             guard all || command.isWrite || command.kind == .multi || command.kind == .exec else { continue }
             if let offset, command.offset + command.length <= offset { continue }
-            text += format == .json
+            text +=
+                format == .json
                 ? Output.json(SalvageCommandJSON(command), pretty: false) + "\n" : SalvageText.line(command, isFull: full)
             shown += 1
             guard text.utf8.count > 32_768 else { continue }
@@ -177,10 +178,10 @@ struct Pager {
         posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
         // The shell takes options and quotes of $PAGER apart. FRX: short texts at once, colours as they are.
         let command = "LESS=${LESS:-FRX} exec \(program)"
-        let arguments: [UnsafeMutablePointer<CChar>?] = ["sh", "-c", command].map { strdup($0) } + [nil]
+        let arguments: [UnsafeMutablePointer<CChar>?] = [strdup("sh"), strdup("-c"), strdup(command)]
         defer { arguments.forEach { free($0) } }
         var process: pid_t = 0
-        let code = posix_spawn(&process, "/bin/sh", &actions, nil, arguments, environ)
+        let code = posix_spawn(&process, "/bin/sh", &actions, nil, arguments + [nil], environ)
         close(ends[0])
         guard code == 0 else {
             close(ends[1])

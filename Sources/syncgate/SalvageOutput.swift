@@ -50,14 +50,16 @@ enum SalvageTable {
     /// Numbers stand to the right.
     private static let numbers: Set = [4, 5, 6]
 
+    private static func cells(_ row: SalvageRow) -> [String] {
+        let bytes = row.bytes.map { String($0) } ?? "-"
+        let commands = row.commands.map { String($0) } ?? "-"
+        let transition = row.transition.map { String($0) } ?? "-"
+        return [row.file, row.kind, row.node ?? "-", row.time ?? "-", bytes, commands, transition]
+    }
+
     static func text(_ rows: [SalvageRow], in folder: String) -> String {
-        let cells = rows.map { row in
-            [
-                row.file, row.kind, row.node ?? "-", row.time ?? "-", row.bytes.map { "\($0)" } ?? "-",
-                row.commands.map { "\($0)" } ?? "-", row.transition.map { "\($0)" } ?? "-",
-            ]
-        }
-        let widths = head.indices.map { column in ([head] + cells).map { $0[column].count }.max() ?? 0 }
+        let cells = rows.map(Self.cells)
+        let widths: [Int] = head.indices.map { column in ([head] + cells).map { $0[column].count }.max() ?? 0 }
         func line(_ cells: [String]) -> String {
             let padded = cells.enumerated().map { column, cell in
                 numbers.contains(column) ? cell.padding(from: widths[column]) : cell.padding(to: widths[column])

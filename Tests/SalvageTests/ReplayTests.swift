@@ -92,13 +92,13 @@ struct ReplaySendingTests {
         for bad in [[], bytes("8:"), bytes(":"), bytes("x:"), skips.encoded + [0]] { #expect(ReplaySkips(bad) == nil) }
     }
 
-    static let keys: [([String], [String])] = [
+    static let listed: [([String], [String])] = [
         (["set", "a", "1"], ["a"]), (["MSET", "a", "1", "b", "2"], ["a", "b"]), (["DEL", "a", "b"], ["a", "b"]),
         (["RENAME", "a", "b"], ["a", "b"]), (["BITOP", "AND", "d", "a", "b"], ["d", "a", "b"]),
         (["XGROUP", "CREATE", "s", "g", "$"], ["s"]), (["SET"], []),
     ]
 
-    @Test("the keys of common commands", arguments: keys)
+    @Test("the keys of common commands", arguments: listed)
     func keys(command: [String], names: [String]) {
         let found = CommandKeys(Self.command(command), database: 4)
         #expect(found == .keys(Set(names.map { ReplayKey(database: 4, name: bytes($0)) })))
@@ -159,12 +159,12 @@ struct ReplayDecisionTests {
     @Test("all in one batch, then the marker is removed")
     func straight() throws {
         var (replay, actions) = begun()
-        let batch = try batch(actions)
+        let batch = try self.batch(actions)
         #expect(batch.units == Self.file && batch.before == nil)
         #expect(replay.handle(reply(batch), now: .now) == [.clear])
         #expect(replay.position == 64 && replay.isUnfinished)
         #expect(replay.handle(.cleared, now: .now) == [.end(.done)])
-        #expect(replay.tally == Replay.Tally(applied: 3, bytes: 63))
+        #expect(replay.tally.applied == 3 && replay.tally.bytes == 63 && replay.tally.unconfirmed == 0)
         #expect(!replay.isUnfinished)
         actions = replay.handle(.fileEnded, now: .now)
         #expect(actions == [])
