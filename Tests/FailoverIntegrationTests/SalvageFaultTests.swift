@@ -212,7 +212,8 @@ private struct SmallDisk {
 
     private static func run(_ name: String, _ arguments: [String]) async throws {
         let log = FileManager.default.temporaryDirectory.appendingPathComponent("syncgate-mount.log").path
-        let path = try #require(["/usr/bin/\(name)", "/bin/\(name)"].first { access($0, X_OK) == 0 })
+        let places = ["/usr/bin/\(name)", "/bin/\(name)"]
+        let path = try #require(places.first { FileManager.default.isExecutableFile(atPath: $0) })
         try await ChildProcess.run(path, arguments, log: log)
     }
 }

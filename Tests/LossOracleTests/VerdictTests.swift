@@ -87,7 +87,8 @@ import Testing
             sight.replayed = Self.held(1...9, 10)
         }
         #expect(
-            broken(change).contains("1 acknowledged writes are neither on the new master nor saved, such as w1:0:10"))
+            broken(Self.counted, change).contains(
+                "1 acknowledged writes are neither on the new master nor saved, such as w1:0:10"))
         var dead = Sight.Expectation()
         dead.mayDieWithProcess = true
         let words = broken(dead, change)
