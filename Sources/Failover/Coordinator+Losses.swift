@@ -16,7 +16,8 @@ extension Coordinator {
         guard case .promote(let order) = order, let evidence = outcome.evidence,
             let own = local.last?.info.server?.runID
         else { return nil }
-        if case .unknown = outcome.loss { return nil }
+        // A master that the gate could not ask even once was asked before, all the time.
+        if case .unknown(let cause) = outcome.loss, cause != .neverSampled { return nil }
         let sample = order.knownMaster.map(\.lastSample) ?? masterSample
         let target = evidence.target?.replicationID
         guard let master = (sample ?? (target == nil ? nil : peer.last))?.info, let runID = master.server?.runID else {

@@ -67,6 +67,20 @@ struct LossTests {
         #expect(story.actions.memory?.promotion?.promotion == promotion("c", "c", 900))
     }
 
+    @Test("a master that the gate could not ask was asked before")
+    func neverAskedByTheGate() throws {
+        var story = try nodes.standby()
+        story.passes(.milliseconds(400))
+        guard case .promote(let order) = story.lastOrder?.order else {
+            Issue.record("not elected")
+            return
+        }
+        #expect(order.knownMaster == nil)
+        let evidence = Evidence(target: nil, appliedOffset: 1000, fence: nil, waited: .zero)
+        story.ends(loss: .unknown(.neverSampled), evidence: evidence)
+        #expect(story.actions.memory?.promotion?.promotion == promotion("c", "h1", 1000))
+    }
+
     @Test("where data sets could not be compared nothing is remembered")
     func incomparable() throws {
         var story = try nodes.standby()
