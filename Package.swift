@@ -63,7 +63,7 @@ let package = Package(
         .executableTarget(
             name: "syncgate-bench",
             dependencies: [
-                "LinuxNet", "NetworkLab", "RedisClient", "RedisLab", "VRRP",
+                "LinuxNet", "LossOracle", "NetworkLab", "RedisClient", "RedisLab", "VRRP",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tests/Bench", swiftSettings: settings),
@@ -81,6 +81,11 @@ let package = Package(
         .target(
             name: "NetworkLab", dependencies: ["RedisClient", "RedisLab", "VRRP"], path: "Tests/NetworkLab",
             swiftSettings: settings),
+        .target(
+            name: "LossOracle", dependencies: ["NetworkLab", "RedisClient", "RedisLab", "Salvage"],
+            path: "Tests/LossOracle", swiftSettings: settings),
+        .testTarget(
+            name: "LossOracleTests", dependencies: ["LossOracle", "NetworkLab", "RedisLab"], swiftSettings: settings),
         .testTarget(name: "VRRPTests", dependencies: ["VRRP"], swiftSettings: settings),
         .testTarget(
             name: "LinuxNetTests", dependencies: ["LinuxNet", "NetworkLab", "RedisLab", "VRRP"], swiftSettings: settings
@@ -106,7 +111,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "FailoverIntegrationTests",
-            dependencies: ["NetworkLab", "RedisClient", "RedisLab", "VRRP"], swiftSettings: settings),
+            dependencies: ["LossOracle", "NetworkLab", "RedisClient", "RedisLab", "VRRP"], swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )

@@ -59,7 +59,7 @@ struct ReplayLoop {
         report.tally = replay.tally
         report.failures = replay.failures
         report.resumedAt = replay.resumedAt
-        report.position = replay.position
+        report.position = report.result == .replayed ? nil : replay.position
         return report
     }
 
@@ -75,7 +75,7 @@ struct ReplayLoop {
             return await target.connect()
         case .read: return try nextUnit(reader)
         case .send(let batch): return await target.send(batch)
-        case .clear: return await target.clear()
+        case .conclude: return await target.conclude()
         case .end: return nil
         }
     }
@@ -117,13 +117,20 @@ extension ReplayReport {
             set(.failed, .refused, "\(replay.tally.failed) writes were not taken by \(url), and \(sent) were", nil)
         case .done:
             set(.replayed, .done, "\(sent) writes were applied to \(url)", nil)
-            if sent > 0 { remedy = "move the file away: nothing on the server tells that it was replayed" }
+            if sent == 0, replay.tally.earlier > 0 {
+                reason = "an earlier run has applied it to \(url); nothing was sent"
+            }
+            if replay.position != nil {
+                remedy =
+                    "move the file away: for a day the key \(replay.request.marker) tells that it was replayed, then nothing does"
+            }
         case .failed:
             let failure = replay.failures.first
             let isBehind = failure.map { replay.position ?? 0 > $0.offset } ?? false
             let next =
                 isBehind
-                ? "see to that write by hand; \(again), behind it" : "\(again), with that write (or without, by --skip-errors)"
+                ? "see to that write by hand; \(again), behind it"
+                : "\(again), with that write (or without, by --skip-errors)"
             set(.failed, .refused, "\(url) did not take a write: \(failure.map { $0.error } ?? "")", next)
         case .refused(let words): set(.refused, .refused, "\(url) takes no writes: \(words)", again)
         case .stopped: set(.stopped, .refused, "stopped by a signal", again)
@@ -137,17 +144,20 @@ extension ReplayReport {
         switch found {
         case .absent:
             set(
-                .refused, .refused, "the marker of this replay is gone from \(url)\(ours): the data set was emptied or replaced, "
+                .refused, .refused,
+                "the marker of this replay is gone from \(url)\(ours): the data set was emptied or replaced, "
                     + "the key was evicted, or another replay of this file has ended",
                 "look which it was; a further run begins at the beginning of the file, and applies all of it")
         case .at(let offset):
             set(
-                .refused, .refused, "the marker of this replay is at \(offset) on \(url)\(ours): the server came back with older "
+                .refused, .refused,
+                "the marker of this replay is at \(offset) on \(url)\(ours): the server came back with older "
                     + "data, or another replay of this file is under way",
                 "when no other one is, run the same command again: it goes on at offset \(offset)")
         case .strange(let value):
             set(
-                .refused, .refused, "the marker of this replay on \(url) has the value \(value), which no replay writes",
+                .refused, .refused,
+                "the marker of this replay on \(url) has the value \(value), which no replay writes",
                 "look who uses that key, and remove it")
         }
     }

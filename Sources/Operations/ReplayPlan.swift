@@ -31,7 +31,8 @@ struct ReplayPlan {
     private let held: Int64
     private let limit: Duration
 
-    init(_ options: ReplayRun.Options, _ target: ReplayTarget, over connection: RedisConnection, info: ReplicationInfo) {
+    init(_ options: ReplayRun.Options, _ target: ReplayTarget, over connection: RedisConnection, info: ReplicationInfo)
+    {
         self.options = options
         self.connection = connection
         self.info = info
@@ -45,7 +46,8 @@ struct ReplayPlan {
     /// dry run.
     func prepare(_ reader: SalvageFileReader) async -> Result<Prepared, Ended> {
         let outcomes = await connection.pipeline(
-            [["SELECT", "0"], ["WATCH", marker], ["GET", marker], ["GET", ReplayMarker.skipsKey(marker)]], timeout: limit)
+            [["SELECT", "0"], ["WATCH", marker], ["GET", marker], ["GET", ReplayMarker.skipsKey(marker)]],
+            timeout: limit)
         var values: [[UInt8]?] = []
         for outcome in outcomes {
             switch outcome {
@@ -63,6 +65,8 @@ struct ReplayPlan {
     }
 
     private func goOn(_ found: ReplayMarker, skips: [UInt8]?) -> Result<Prepared, Ended> {
+        // All of it was applied: nothing is decided any more.
+        if found == .at(header.to) { return .success(Prepared(marker: found, held: held, skips: nil)) }
         let place = "a replay of this file is under way on \(options.target.url), at offset \(found.offset ?? 0)"
         switch (skips, options.onlyMissing) {
         case (nil, false): return .success(Prepared(marker: found, held: held, skips: nil))
@@ -73,7 +77,8 @@ struct ReplayPlan {
             guard let skips = ReplaySkips(skips) else {
                 return ended(
                     .refused, .refused,
-                    "\(place), and what it leaves out cannot be read: the key \(ReplayMarker.skipsKey(marker)) was changed")
+                    "\(place), and what it leaves out cannot be read: the key \(ReplayMarker.skipsKey(marker)) was changed"
+                )
             }
             let rule = "as it was decided when the replay began"
             return .success(Prepared(marker: found, held: held, skips: skips, rule: rule))
@@ -104,7 +109,8 @@ struct ReplayPlan {
         } catch {
             switch error {
             case .away(let reason): return ended(.unreachable, .unreachable, reason)
-            case .impossible(let reason): return ended(.refused, .refused, "--only-missing cannot be decided: \(reason)")
+            case .impossible(let reason):
+                return ended(.refused, .refused, "--only-missing cannot be decided: \(reason)")
             case .unreadable(let error): return .failure(Ended(report: ReplayRun.report(error)))
             case .stopped: return ended(.stopped, .refused, "a signal came before anything was sent")
             }

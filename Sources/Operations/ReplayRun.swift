@@ -118,7 +118,8 @@ public struct ReplayRun: Sendable {
         guard content.writes == header.commands else {
             return ReplayReport(
                 .refused, .refused,
-                "\(options.path) says that it has \(header.commands) writes, and has \(content.writes): see whether it was edited")
+                "\(options.path) says that it has \(header.commands) writes, and has \(content.writes): see whether it was edited"
+            )
         }
         if content.unplaced > 0, options.database == nil {
             return ReplayReport(

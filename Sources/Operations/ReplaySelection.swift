@@ -147,7 +147,8 @@ extension ReplaySelection {
             case .keys(let keys): changed.formUnion(keys)
             case .none: break
             case .everything, .script, .unlisted:
-                everything = "it executed \(write.name) at offset \(write.offset), and nobody can tell which keys that changed"
+                everything =
+                    "it executed \(write.name) at offset \(write.offset), and nobody can tell which keys that changed"
                 return
             }
         }
@@ -182,8 +183,8 @@ extension ReplaySelection {
         if let since {
             age = try await time() - since
             rule =
-                "by OBJECT IDLETIME: a key that was read or written after that time counts as changed, and one that is "
-                + "not there as missing"
+                "by OBJECT IDLETIME: a key that was used after that time counts as changed, and one that is not there as "
+                + "missing"
         } else {
             rule =
                 "by what is there: each key that exists counts as changed, since the server's backlog does not tell and no "
@@ -227,15 +228,17 @@ extension ReplaySelection {
     }
 
     private mutating func ask(_ keys: [ReplayKey], _ age: Int64?) async throws(Trouble) {
-        let word = age == nil ? "ENCODING" : "IDLETIME"
+        let words = [age == nil ? "ENCODING" : "IDLETIME", "REFCOUNT"].map { Array($0.utf8) }
         var commands: [[[UInt8]]] = []
         for key in keys {
             commands.append([Array("SELECT".utf8), Array(String(key.database).utf8)])
-            commands.append([Array("OBJECT".utf8), Array(word.utf8), key.name])
+            commands += words.map { [Array("OBJECT".utf8), $0, key.name] }
         }
         let outcomes = await connection.pipeline(bytes: commands, timeout: timeout)
         for (index, key) in keys.enumerated() {
-            switch outcomes[index * 2 + 1] {
+            // A value that several keys share (0 to 9999) has an idle time of its own, which is not the key's.
+            if case .success(.integer(let sharers)) = outcomes[index * 3 + 2], sharers != 1 { changed.insert(key) }
+            switch outcomes[index * 3 + 1] {
             case .success(.null): break
             case .success(.integer(let idle)):
                 if Self.isChanged(idle: idle, age: age ?? .max) { changed.insert(key) }

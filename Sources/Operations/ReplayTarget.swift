@@ -162,10 +162,14 @@ struct ReplayTarget {
         }
     }
 
-    /// Removes the marker, and what was kept beside it, inside of the transaction that was begun.
-    mutating func clear() async -> Replay.Event {
+    /// Lets the marker say that all was applied, for a day, and removes what was kept beside it, inside of the transaction
+    /// that was begun.
+    mutating func conclude() async -> Replay.Event {
         guard let connection else { return .disconnected("the connection was closed") }
-        let commands = [["DEL", marker, ReplayMarker.skipsKey(marker)], ["EXEC"]]
+        let commands = [
+            ["SET", marker, String(header.to), "EX", String(ReplayMarker.memory)],
+            ["DEL", ReplayMarker.skipsKey(marker)], ["EXEC"],
+        ]
         let outcomes = await connection.pipeline(commands, timeout: limit())
         for case .failure(let error) in outcomes {
             await close()
@@ -173,7 +177,7 @@ struct ReplayTarget {
         }
         // Not executed: somebody has touched the marker, which is looked at again.
         if case .success(.null) = outcomes.last { return .disconnected("the marker was changed by somebody else") }
-        return .cleared
+        return .concluded
     }
 
     /// Ends the connection, and with it a transaction that was only begun.

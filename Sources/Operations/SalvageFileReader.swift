@@ -87,7 +87,8 @@ public final class SalvageFileReader {
             throw .damaged(path: path, reason: "it became shorter while it was read")
         }
         switch stream.tally.ending {
-        case .midCommand(let offset, _): throw .damaged(path: path, reason: "the command at offset \(offset) is cut off")
+        case .midCommand(let offset, _):
+            throw .damaged(path: path, reason: "the command at offset \(offset) is cut off")
         case .midTransaction(let offset, _, let writes) where writes > 0:
             throw .damaged(path: path, reason: "the transaction at offset \(offset) has no EXEC")
         case .whole, .midTransaction: return nil
@@ -99,7 +100,8 @@ public final class SalvageFileReader {
         // Not beyond what the header announced: the file may have grown.
         let left = Int64(file.payloadStart) + file.header.bytes - place
         guard left > 0 else { return false }
-        let count = try Self.read(descriptor, into: &buffer, atMost: Int(min(left, Int64(buffer.count))), at: place, path)
+        let count = try Self.read(
+            descriptor, into: &buffer, atMost: Int(min(left, Int64(buffer.count))), at: place, path)
         guard count > 0 else { return false }
         place += Int64(count)
         stream.append(buffer[..<count])

@@ -49,7 +49,8 @@ extension CommandKeys {
         } else if name == "MOVE", let key = arguments.first, let other = Self.number(arguments.last) {
             self = .keys(keys([key]).union(keys([key], in: other)))
         } else if name == "COPY", arguments.count >= 2 {
-            self = .keys(keys(arguments.prefix(2)).union(keys(arguments.prefix(2), in: Self.target(arguments, database))))
+            self = .keys(
+                keys(arguments.prefix(2)).union(keys(arguments.prefix(2), in: Self.target(arguments, database))))
         } else {
             self = Self.other(name)
         }

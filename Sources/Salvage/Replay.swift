@@ -46,8 +46,8 @@ public struct Replay: Sendable, Equatable {
         case fileEnded
         /// The batch was answered.
         case replied(ReplayReply)
-        /// The marker was removed.
-        case cleared
+        /// The marker says that all of the file was applied, and goes away by itself.
+        case concluded
         /// The connection could not be opened, or ended before the answer was complete: why.
         case disconnected(String)
         /// The server is not one to replay to any more: why.
@@ -64,15 +64,15 @@ public struct Replay: Sendable, Equatable {
         case read
         /// Send a batch.
         case send(ReplayBatch)
-        /// Remove the marker.
-        case clear
+        /// Let the marker say that all of the file was applied, for a while.
+        case conclude
         /// Nothing more: it has ended.
         case end(Outcome)
     }
 
     /// How it ended.
     public enum Outcome: Sendable, Equatable {
-        /// Everything was sent, and the marker is gone.
+        /// Everything was sent.
         case done
         /// A write failed, and no more were sent.
         case failed
@@ -113,7 +113,7 @@ public struct Replay: Sendable, Equatable {
         case connecting
         case reading
         case sending(ReplayBatch)
-        case clearing
+        case concluding
         case ended
     }
 
@@ -146,9 +146,6 @@ public struct Replay: Sendable, Equatable {
     /// At the beginning: a connection is to be opened.
     public init(_ request: Request) { self.request = request }
 
-    /// What an ended one leaves: whether a run with the same file goes on here.
-    public var isUnfinished: Bool { position != nil }
-
     /// Takes an event; after the end, nothing happens any more.
     public mutating func handle(_ event: Event, now: Instant) -> [Action] {
         switch (phase, event) {
@@ -166,8 +163,8 @@ public struct Replay: Sendable, Equatable {
         case (.sending(let batch), .replied(let reply)):
             lostSince = nil
             return settle(batch, reply)
-        case (.clearing, .cleared):
-            position = nil
+        case (.concluding, .concluded):
+            position = request.to
             return end(.done)
         default: return []
         }
@@ -203,20 +200,31 @@ extension Replay {
             if offset > request.from { resumedAt = offset }
             return proceed()
         }
-        switch interrupted {
-        case .sending(let batch):
-            if marker == .at(batch.end) { return settleUnseen(batch) }
-            guard marker.offset == batch.before, !marker.isStrange else { return lost(marker) }
+        guard case .sending(let batch) = interrupted else { return goOn(at: marker, after: []) }
+        if !marker.isStrange, marker.offset == batch.before {
             phase = .sending(batch)
             return [.send(batch)]
-        case .clearing where marker == .absent:
-            position = nil
-            return end(.done)
-        default:
-            guard marker.offset == position, !marker.isStrange else { return lost(marker) }
-            return proceed()
         }
+        return marker == .at(batch.end) ? settleUnseen(batch) : goOn(at: marker, after: batch.units)
     }
+
+    /// Goes on where the marker is, if it has moved forward: what an earlier connection, or another run, had sent was
+    /// executed late. `units` were to be sent next. A marker that was made while there was none belongs to another run,
+    /// which may leave out other writes than this one.
+    private mutating func goOn(at marker: ReplayMarker, after units: [ReplayUnit]) -> [Action] {
+        let isUnmoved = !marker.isStrange && marker.offset == position
+        let isAhead = marker.offset.flatMap { new in position.map { $0 <= new && new <= request.to } } ?? false
+        guard isUnmoved || isAhead else { return lost(marker) }
+        position = marker.offset
+        let waiting = units + singles
+        tally.unconfirmed += (waiting + pending).reduce(0) { isBehind($1) ? $0 + Int64($1.writes.count) : $0 }
+        singles = waiting.filter { !isBehind($0) }
+        pending = pending.filter { !isBehind($0) }
+        return proceed()
+    }
+
+    /// Whether the server has executed it.
+    private func isBehind(_ unit: ReplayUnit) -> Bool { position.map { unit.end <= $0 } ?? false }
 
     private mutating func lost(_ marker: ReplayMarker) -> [Action] {
         let expected = position
@@ -236,7 +244,7 @@ extension Replay {
 extension Replay {
     private mutating func take(_ unit: ReplayUnit, isSkipped: Bool) -> [Action] {
         let count = Int64(unit.writes.count)
-        if let resumedAt, unit.end <= resumedAt {
+        if isBehind(unit) {
             tally.earlier += count
         } else if unit.end - 1 <= request.held {
             tally.held += count
@@ -263,8 +271,8 @@ extension Replay {
             return [.read]
         }
         guard position != nil else { return end(.done) }
-        phase = .clearing
-        return [.clear]
+        phase = .concluding
+        return [.conclude]
     }
 
     private mutating func send(_ units: [ReplayUnit]) -> [Action] {
@@ -276,11 +284,11 @@ extension Replay {
     private mutating func settle(_ batch: ReplayBatch, _ reply: ReplayReply) -> [Action] {
         switch reply.execution {
         case .overtaken:
-            // What an earlier connection had sent was executed late, or another replay did the same.
-            return reply.marker == .at(batch.end) ? settleUnseen(batch) : lost(reply.marker)
+            // What an earlier connection had sent was executed late, or another run did the same.
+            return reply.marker == .at(batch.end) ? settleUnseen(batch) : goOn(at: reply.marker, after: batch.units)
         case .executed(let errors):
-            guard reply.marker == .at(batch.end) else { return lost(reply.marker) }
             position = batch.end
+            guard reply.marker == .at(batch.end) else { return lost(reply.marker) }
             if let error = Self.ownError(errors, in: batch) { return end(.refused(error)) }
             let count = note(errors, in: batch)
             tally.applied += batch.count - count

@@ -10,7 +10,7 @@
 
 /// The marker of a replay, a key of database 0 of the server that is replayed to.
 public enum ReplayMarker: Sendable, Equatable {
-    /// There is none: nothing of the file was applied, or the marker was removed.
+    /// There is none: nothing of the file was applied, or that was long ago, or somebody has removed it.
     case absent
     /// All before this offset was applied.
     case at(Int64)
@@ -45,6 +45,10 @@ public enum ReplayMarker: Sendable, Equatable {
     public static func key(replicationID: String, from: Int64) -> String {
         "\(prefix(replicationID: replicationID))\(from)"
     }
+
+    /// For how long it says that all of a file was applied, seconds: so that a run whose last reply was lost, or that is
+    /// repeated by mistake, sends nothing twice.
+    public static let memory = 86_400
 
     /// How the markers of all replays of a history begin.
     public static func prefix(replicationID: String) -> String { "syncgate:replay:\(replicationID):" }

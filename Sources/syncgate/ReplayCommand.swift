@@ -10,7 +10,8 @@ import Synchronization
 struct SalvageReplayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay",
-        abstract: "Apply the writes of a salvage file to the new master, each of them once, however often it is interrupted.",
+        abstract:
+            "Apply the writes of a salvage file to the new master, each of them once, however often it is interrupted.",
         discussion: """
             Run it again after an interruption, with the same file and server: it goes on behind the last write that was \
             applied. After it has ended, nothing on the server tells that it was: move the file away. Exit codes: 0 done; \
@@ -170,9 +171,11 @@ struct ReplayOutput {
         let tally = report.tally
         let content = report.content
         var facts: [(String, String)] = [
-            ("file", "\(content.writes) writes, \(content.transactions) transactions among them"),
+            ("file", "\(content.writes) writes, \(content.transactions) transactions among them")
         ]
-        if let offset = report.resumedAt { facts.append(("went on", "at offset \(offset), where an earlier run had ended")) }
+        if let offset = report.resumedAt {
+            facts.append(("went on", "at offset \(offset), where an earlier run had ended"))
+        }
         if let rule = report.rule { facts.append(("changed", rule)) }
         let counts: [(String, Int64, String)] = [
             (report.result == .dryRun ? "to send" : "applied", tally.applied, ""),

@@ -19,7 +19,8 @@ struct RootCommand: AsyncParsableCommand {
         version: "syncgate 0.1.0",
         subcommands: [
             DaemonCommand.self, StatusCommand.self, HistoryCommand.self, SwitchoverCommand.self, PauseCommand.self,
-            ResumeCommand.self, CheckCommand.self, SalvageCommand.self, PromoteCommand.self, DemoteCommand.self, LagCommand.self,
+            ResumeCommand.self, CheckCommand.self, SalvageCommand.self, PromoteCommand.self, DemoteCommand.self,
+            LagCommand.self,
             VRRPCommand.self, FenceGuardCommand.self,
         ]
     )

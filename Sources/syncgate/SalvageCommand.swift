@@ -17,7 +17,8 @@ struct SalvageFolderOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The salvage folder. Default: 'salvage' in the state folder.", valueName: "folder"))
     var salvageDir: String?
 
-    @Option(help: ArgumentHelp("The state folder. Default: as the daemon's and the other commands'.", valueName: "folder"))
+    @Option(
+        help: ArgumentHelp("The state folder. Default: as the daemon's and the other commands'.", valueName: "folder"))
     var stateDir: String?
 
     @Option(help: ArgumentHelp("The daemon's configuration file, which names the folder.", valueName: "file"))
@@ -72,7 +73,8 @@ struct SalvageListCommand: AsyncParsableCommand {
         switch format {
         case .json: Output.write(Output.json(rows) + "\n")
         case .pretty:
-            Output.write(rows.isEmpty ? "nothing is kept in \(folder.path)\n" : SalvageTable.text(rows, in: folder.path))
+            Output.write(
+                rows.isEmpty ? "nothing is kept in \(folder.path)\n" : SalvageTable.text(rows, in: folder.path))
         }
     }
 }
@@ -120,7 +122,8 @@ struct SalvageShowCommand: AsyncParsableCommand {
         do throws(SalvageReadError) { reader = try SalvageFileReader(path: path) } catch { throw error.exit }
         let pager = pager && format == .pretty ? Pager.start() : nil
         defer { pager?.finish() }
-        Output.write(format == .json ? Output.json(SalvageHeaderJSON(reader), pretty: false) + "\n" : SalvageText.head(reader))
+        Output.write(
+            format == .json ? Output.json(SalvageHeaderJSON(reader), pretty: false) + "\n" : SalvageText.head(reader))
         do throws(SalvageReadError) { try show(reader) } catch {
             pager?.finish()
             throw error.exit
@@ -136,7 +139,8 @@ struct SalvageShowCommand: AsyncParsableCommand {
             if let offset, command.offset + command.length <= offset { continue }
             text +=
                 format == .json
-                ? Output.json(SalvageCommandJSON(command), pretty: false) + "\n" : SalvageText.line(command, isFull: full)
+                ? Output.json(SalvageCommandJSON(command), pretty: false) + "\n"
+                : SalvageText.line(command, isFull: full)
             shown += 1
             guard text.utf8.count > 32_768 else { continue }
             Output.write(text)

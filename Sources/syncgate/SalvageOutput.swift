@@ -36,7 +36,8 @@ struct SalvageRow: Encodable {
     /// `20251122T101112.345Z`, as it stands in a name, as `2025-11-22T10:11:12.345Z`; anything else as it is.
     static func date(_ name: String) -> String {
         let digits = Array(name)
-        guard digits.count >= 15, digits[8] == "T", digits[..<8].allSatisfy(\.isNumber), digits[9..<15].allSatisfy(\.isNumber)
+        guard digits.count >= 15, digits[8] == "T", digits[..<8].allSatisfy(\.isNumber),
+            digits[9..<15].allSatisfy(\.isNumber)
         else { return name }
         func part(_ range: Range<Int>) -> String { String(digits[range]) }
         let day = "\(part(0..<4))-\(part(4..<6))-\(part(6..<8))"

@@ -13,7 +13,9 @@ struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "syncgate-bench", abstract: "Measure SyncGate.",
         discussion: "Exits with 1 when a target is missed or a run fails.",
-        subcommands: [RedisBench.self, VRRPBench.self, FailoverBench.self, VRRPRoutersCommand.self],
+        subcommands: [
+            RedisBench.self, VRRPBench.self, FailoverBench.self, OracleBench.self, VRRPRoutersCommand.self,
+        ],
         defaultSubcommand: RedisBench.self)
 }
 

@@ -25,6 +25,8 @@ struct BenchReport {
     let loadAtStart = Machine.load
     var tables: [Table] = []
     var targets: [Target] = []
+    /// Rows that only programs read: they stand in the JSON alone.
+    var details: [Table] = []
     /// Runs that did not come to their end.
     var failures: [String] = []
 
@@ -106,7 +108,7 @@ struct BenchReport {
 
     /// The whole report as JSON.
     func json() throws -> Data {
-        let tables = tables.map { table in
+        let tables = (tables + details).map { table in
             [
                 "title": table.title, "note": table.note, "load_before": table.load.before,
                 "load_after": table.load.after,

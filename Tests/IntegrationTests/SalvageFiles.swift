@@ -7,6 +7,8 @@ import Salvage
 struct SalvageFiles {
     let folder: String
     static let history = "aaaa000000000000000000000000000000000000"
+    /// The marker of a file of that history, from the offset that `write` begins at.
+    static let marker = "syncgate:replay:\(history):101"
 
     /// A folder for the length of `body`.
     static func with(

@@ -49,7 +49,10 @@ struct SalvageListTests {
             let problems = found.dropFirst(2).map { $0["problem"] as? String ?? "" }
             for (problem, words) in zip(
                 problems,
-                ["not whole", "ends inside its header", "symbolic link", "not an ordinary file", "not an ordinary file", "does not begin"])
+                [
+                    "not whole", "ends inside its header", "symbolic link", "not an ordinary file",
+                    "not an ordinary file", "does not begin",
+                ])
             {
                 #expect(problem.contains(words), "\(problem)")
             }
@@ -57,7 +60,10 @@ struct SalvageListTests {
             #expect(table.contains("FILE ") && table.contains("7 commands in 1 whole salvage file\n"), "\(table)")
             let saved = try SalvageFolder(path: files.folder).entries().compactMap(\.saved)
             #expect(saved.map(\.name) == [name] && saved.first?.writes == 7)
-            #expect(saved.first?.span == StreamSpan(psyncID: Files.history, from: 101, to: 101 + Int64(SalvageReplayTests.mixed.bytes.count)))
+            #expect(
+                saved.first?.span
+                    == StreamSpan(
+                        psyncID: Files.history, from: 101, to: 101 + Int64(SalvageReplayTests.mixed.bytes.count)))
         }
     }
 
@@ -67,7 +73,8 @@ struct SalvageListTests {
         #expect(missing.exitCode == 0 && missing.output == "nothing is kept in /nonexistent/x\n")
         let wrong = try await SyncgateProcess.run(["salvage", "list", "--salvage-dir", "/dev/null"])
         #expect(wrong.exitCode == 2 && wrong.errors.contains("--salvage-dir"), "\(wrong.errors)")
-        #expect(try await SyncgateProcess.run(["salvage", "list", "--state-dir", "/x", "--config", "/y"]).exitCode == 2)
+        #expect(
+            try await SyncgateProcess.run(["salvage", "list", "--state-dir", "/x", "--config", "/y"]).exitCode == 2)
         let state = try await SyncgateProcess.run(["salvage", "list", "--state-dir", "/nonexistent"])
         #expect(state.output == "nothing is kept in /nonexistent/salvage\n")
     }
@@ -94,7 +101,10 @@ struct SalvageListTests {
                 try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
             }
             #expect(objects.count == 10 && objects[0]["replid"] as? String == Files.history)
-            #expect(objects[2]["arguments"] as? [String] == ["SET", #"\x00\r\n\xff"#] + [CommandText.escaped(Array(0...255))])
+            #expect(
+                objects[2]["arguments"] as? [String] == ["SET", #"\x00\r\n\xff"#] + [
+                    CommandText.escaped(Array(0...255))
+                ])
             #expect(objects[5]["transaction"] as? Bool == true && objects[5]["database"] as? Int == 3)
             let path = try await SyncgateProcess.run(["salvage", "show", "\(files.folder)/\(name)"])
             #expect(path.exitCode == 0)

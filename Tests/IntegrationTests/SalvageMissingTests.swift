@@ -30,28 +30,42 @@ struct SalvageMissingTests {
             bytes, commands: Int64(commands.count), from: from, history: old["master_replid"] ?? "")
     }
 
-    @Test("by the new master's backlog: what it has written since is left out", arguments: SalvageReplayTests.withHistory)
+    /// Removes the markers of finished replays.
+    private func forget(_ server: RedisServer) async throws {
+        guard case .array(let names) = try await server.replies(["KEYS", "syncgate:*"])[0] else { return }
+        for name in names { try await RedisPair.send(["DEL", name.text ?? ""], to: server) }
+    }
+
+    @Test(
+        "by the new master's backlog: what it has written since is left out", arguments: SalvageReplayTests.withHistory)
     func backlog(version: RedisVersion) async throws {
         try await withPair(version, keys: 4) { pair in
             try await Files.with { files in
                 let name = try await lost(
                     pair, files,
                     [
-                        ["SET", "key:0", "old"], ["SET", "key:1", "old"], ["INCR", "n"], ["MSET", "key:2", "old", "m", "old"],
+                        ["SET", "key:0", "old"], ["SET", "key:1", "old"], ["INCR", "n"],
+                        ["MSET", "key:2", "old", "m", "old"],
                         ["PUBLISH", "c", "x"], ["INCR", "n"], ["DEL", "key:3"],
                     ])
-                for command in [["SET", "key:0", "new"], ["SET", "m", "new"], ["DEL", "key:3"], ["SET", "key:3", "new"]] {
+                for command in [
+                    ["SET", "key:0", "new"], ["SET", "m", "new"], ["DEL", "key:3"], ["SET", "key:3", "new"],
+                ] {
                     try await RedisPair.send(command, to: pair.replica)
                 }
                 let outcome = try await files.replay(name, to: pair.replica, ["--only-missing"])
                 #expect(outcome.exitCode == 0, "\(outcome.errors)")
                 #expect((outcome.json("rule") as? String)?.contains("backlog") == true)
-                #expect(outcome.json("skipped") as? Int == 4 && outcome.json("applied") as? Int == 3, "\(outcome.output)")
-                for (key, value) in [("key:0", "new"), ("key:1", "old"), ("key:2", "value"), ("m", "new"), ("key:3", "new"), ("n", "2")] {
+                #expect(
+                    outcome.json("skipped") as? Int == 4 && outcome.json("applied") as? Int == 3, "\(outcome.output)")
+                for (key, value) in [
+                    ("key:0", "new"), ("key:1", "old"), ("key:2", "value"), ("m", "new"), ("key:3", "new"), ("n", "2"),
+                ] {
                     #expect(try await pair.replica.text(["GET", key]) == value, "\(key)")
                 }
-                #expect(try await pair.replica.markers() == 0)
+                #expect(try await pair.replica.markers() == 1)
                 // What a replay has written is no change that anybody else has made.
+                try await forget(pair.replica)
                 let again = try await files.replay(name, to: pair.replica, ["--only-missing", "--dry-run"])
                 #expect(again.json("skipped") as? Int == 4, "\(again.output)")
                 // A FLUSHALL changes everything.
@@ -63,7 +77,9 @@ struct SalvageMissingTests {
         }
     }
 
-    @Test("interrupted, it leaves out the same ones, and only with the same option", arguments: [RedisVersion.v6_2, .v8_2])
+    @Test(
+        "interrupted, it leaves out the same ones, and only with the same option",
+        arguments: [RedisVersion.v6_2, .v8_2])
     func resumed(version: RedisVersion) async throws {
         try await withPair(version, keys: 1) { pair in
             try await Files.with { files in
@@ -86,19 +102,21 @@ struct SalvageMissingTests {
                 #expect(outcome.exitCode == 0, "\(outcome.errors)")
                 #expect(try await pair.replica.text(["GET", "n"]) == "2001")
                 #expect(try await pair.replica.text(["GET", "changed"]) == "0")
-                #expect(try await pair.replica.markers() == 0)
+                #expect(try await pair.replica.markers() == 1)
             }
         }
     }
 
     @Test("by what is there, and by idle times", arguments: [RedisVersion.v2_8, .v7_0, .v8_2])
     func idle(version: RedisVersion) async throws {
-        let bytes = Files.resp("SET", "old", "lost") + Files.resp("SET", "used", "lost") + Files.resp("SET", "gone", "lost")
+        let bytes =
+            Files.resp("SET", "old", "lost") + Files.resp("SET", "used", "lost") + Files.resp("SET", "gone", "lost")
             + Files.resp("SET", "gone", "lost2") + Files.resp("PUBLISH", "c", "m")
+            + Files.resp("SET", "shared", "lost")
         try await withRedisServer(version) { server in
             try await Files.with { files in
-                let name = try files.write(bytes, commands: 5)
-                _ = try await server.replies(["SET", "old", "1"], ["SET", "used", "1"])
+                let name = try files.write(bytes, commands: 6)
+                _ = try await server.replies(["SET", "old", "one"], ["SET", "used", "two"], ["SET", "shared", "7"])
                 let dry = ["--only-missing", "--dry-run"]
                 let there = try await files.replay(name, to: server, dry)
                 #expect(there.exitCode == 0 && there.json("applied") as? Int == 2, "\(there.output) \(there.errors)")
@@ -107,11 +125,17 @@ struct SalvageMissingTests {
                 _ = try await server.replies(["GET", "used"])
                 let since = Date.now.formatted(.iso8601)
                 let outcome = try await files.replay(name, to: server, ["--only-missing", "--since", since])
-                #expect(outcome.exitCode == 0 && outcome.json("applied") as? Int == 3, "\(outcome.output) \(outcome.errors)")
+                #expect(
+                    outcome.exitCode == 0 && outcome.json("applied") as? Int ?? 0 >= 3,
+                    "\(outcome.output) \(outcome.errors)")
                 #expect(try await server.text(["GET", "old"]) == "lost")
-                #expect(try await server.text(["GET", "used"]) == "1")
+                #expect(try await server.text(["GET", "used"]) == "two")
+                // Redis 8 does not share small numbers between keys, and knows the idle time.
+                let shared = try await server.text(["GET", "shared"])
+                #expect(shared == "7" || version >= .v8_2)
                 #expect(try await server.text(["GET", "gone"]) == "lost2")
                 guard version >= .v7_0 else { return }
+                try await forget(server)
                 try await RedisPair.send(["CONFIG", "SET", "maxmemory-policy", "allkeys-lfu"], to: server)
                 let blind = try await files.replay(name, to: server, ["--only-missing", "--since", since])
                 #expect(blind.exitCode == 1 && blind.errors.contains("LFU"), "\(blind.errors)")
@@ -119,13 +143,16 @@ struct SalvageMissingTests {
         }
     }
 
-    @Test("not to a replica, to a cluster's node, to one that holds the writes, or to nobody", arguments: SalvageReplayTests.versions)
+    @Test(
+        "not to a replica, to a cluster's node, to one that holds the writes, or to nobody",
+        arguments: SalvageReplayTests.versions)
     func refused(version: RedisVersion) async throws {
         try await withPair(version, keys: 5) { pair in
             try await Files.with { files in
                 let name = try files.write(Files.resp("INCR", "n"), commands: 1)
                 let replica = try await files.replay(name, to: pair.replica)
                 #expect(replica.exitCode == 1 && replica.errors.contains("it is a replica of"), "\(replica.errors)")
+                for number in 0..<9 { try await RedisPair.send(["SET", "more", "\(number)"], to: pair.master) }
                 let info = try await RedisPair.info(pair.master)
                 let id = info["master_replid"] ?? info["run_id"] ?? ""
                 let own = try files.write(Files.resp("INCR", "n"), commands: 1, from: 20, history: id)
@@ -149,6 +176,7 @@ struct SalvageMissingTests {
     func partlyHeld(version: RedisVersion) async throws {
         try await withPair(version, keys: 1) { pair in
             try await Files.with { files in
+                for number in 0..<9 { try await RedisPair.send(["SET", "more", "\(number)"], to: pair.master) }
                 _ = try await lost(pair, files, [["INCR", "x"]])
                 let info = try await RedisPair.info(pair.replica)
                 let end = try #require(Int64(info["second_repl_offset"] ?? ""))
@@ -169,7 +197,8 @@ struct SalvageMissingTests {
         try await withRedisServer(.v7_0) { server in
             try await Files.with { files in
                 let unknown = try files.write(
-                    Files.resp("INCR", "a") + Files.resp("SELECT", "2") + Files.resp("INCR", "b"), commands: 2, database: nil)
+                    Files.resp("INCR", "a") + Files.resp("SELECT", "2") + Files.resp("INCR", "b"), commands: 2,
+                    database: nil)
                 let asked = try await files.replay(unknown, to: server)
                 #expect(asked.exitCode == 2 && asked.errors.contains("--database N"), "\(asked.errors)")
                 #expect(try await files.replay(unknown, to: server, ["--database", "4"]).exitCode == 0)
@@ -187,7 +216,8 @@ struct SalvageMissingTests {
                 let snapshot = try await files.replay("a.rdb", to: server)
                 #expect(snapshot.exitCode == 2 && snapshot.errors.contains("--dbfilename a.rdb"), "\(snapshot.errors)")
                 #expect(try await files.replay("missing.resp", to: server).exitCode == 2)
-                #expect(try await server.replies(["DBSIZE"])[0] == .integer(0))
+                #expect(
+                    try await server.replies(["DBSIZE"])[0] == .integer(1), "the marker of the one that was replayed")
             }
         }
     }

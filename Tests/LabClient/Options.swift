@@ -7,7 +7,8 @@ struct Options {
 
     static let usage = """
         usage: syncgate-lab-client write --to HOST:PORT | --sentinels HOST:PORT,... [--name NAME]
-                   --acks FILE [--status FILE] [--connections N] [--rate PER_SECOND] [--prefix WORD]
+                   --acks FILE [--status FILE] [--connections N | --plan set|push|incr:DATABASE,...]
+                   [--rate PER_SECOND] [--prefix WORD]
                    [--connect-timeout-ms N] [--timeout-ms N] [--pause-ms N]       until SIGTERM
                syncgate-lab-client check --acks FILE --to HOST:PORT | --unix PATH | --sentinels ... [--since NANOSECONDS]
                syncgate-lab-client probe --unix PATH,PATH... --output FILE [--interval-ms N]       until SIGTERM

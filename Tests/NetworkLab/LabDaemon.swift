@@ -63,6 +63,10 @@ public final class LabDaemon: Sendable {
     public var file: String { "\(directory)/syncgate.toml" }
     /// The control socket.
     public var socketPath: String { "\(directory)/control.sock" }
+    /// What it remembers.
+    public var stateDirectory: String { "\(directory)/state" }
+    /// Where it keeps what an old master held beyond the new one.
+    public var salvageDirectory: String { "\(stateDirectory)/salvage" }
     private var logFile: String { "\(directory)/daemon.log" }
 
     /// Writes the configuration file; does not start it. `peer`: where the other node is.
@@ -78,7 +82,7 @@ public final class LabDaemon: Sendable {
     /// Writes the configuration file anew.
     public func configure(_ settings: Settings, peer: NetworkLab.Leaf) throws {
         let head = [
-            "node = \"node\(leaf.number)\"", "state_directory = \"\(directory)/state\"", "[control]",
+            "node = \"node\(leaf.number)\"", "state_directory = \"\(stateDirectory)\"", "[control]",
             "socket = \"\(socketPath)\"", "[log]", "level = \"\(settings.logLevel)\"",
         ]
         let routers = settings.routers.map { $0.text(peer: peer) }

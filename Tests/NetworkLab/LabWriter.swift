@@ -19,10 +19,48 @@ public final class LabWriter: Sendable {
         }
     }
 
+    /// What one connection writes, and in which database.
+    public struct Work: Sendable, Hashable {
+        /// How a write is done.
+        public enum Kind: String, Sendable {
+            /// `SET` of a key of its own.
+            case set
+            /// `RPUSH` of its number to the connection's list.
+            case push
+            /// `INCR` of the connection's counter.
+            case incr
+        }
+
+        /// How.
+        public var kind: Kind
+        /// Where.
+        public var database: Int
+
+        /// Makes one.
+        public init(_ kind: Kind, database: Int = 0) { (self.kind, self.database) = (kind, database) }
+    }
+
+    /// What a connection noted of its writes.
+    public struct Notes: Sendable {
+        /// `SET`: its keys are `NAME:NUMBER`. Else the name of its list or counter.
+        public var name: String
+        /// What it wrote.
+        public var work: Work
+        /// The numbers of its acknowledged writes.
+        public var acked: [UInt32] = []
+        /// Those that were sent and not answered: they may have been done, or be done later.
+        public var unanswered: [UInt32] = []
+
+        /// One that has noted nothing yet.
+        public init(name: String, work: Work) { (self.name, self.work) = (name, work) }
+    }
+
     /// How they write.
     public struct Settings: Sendable {
         /// Connections, each with one write after another.
         public var connections = 4
+        /// What each connection writes; empty: keys in database 0.
+        public var plan: [Work] = []
         /// Writes in a second, of all connections together; nil: as fast as it goes.
         public var rate: Int?
         /// For connecting.
@@ -56,18 +94,20 @@ public final class LabWriter: Sendable {
     private let child: ChildProcess
     private let files: (acks: String, status: String, log: String)
     private let prefix: String
+    private let plan: [Work]
 
     /// Starts them, and returns at once.
     public init(_ lab: NetworkLab, on leaf: NetworkLab.Leaf, to target: Target, _ settings: Settings = .init())
         async throws
     {
         (self.lab, self.leaf, self.target) = (lab, leaf, target)
+        plan = settings.plan.isEmpty ? Array(repeating: Work(.set), count: settings.connections) : settings.plan
         files = (lab.file("acks"), lab.file("status"), lab.file("writer.log"))
         prefix = "w\(files.acks.split(separator: "/").last?.prefix { $0 != "-" } ?? "")"
         var arguments =
             target.arguments + [
-                "--acks", files.acks, "--status", files.status, "--prefix", prefix, "--connections",
-                "\(settings.connections)",
+                "--acks", files.acks, "--status", files.status, "--prefix", prefix, "--plan",
+                plan.map { "\($0.kind.rawValue):\($0.database)" }.joined(separator: ","),
                 "--connect-timeout-ms", "\(Int(settings.connectTimeout / .milliseconds(1)))", "--timeout-ms",
                 "\(Int(settings.timeout / .milliseconds(1)))",
             ]
@@ -97,11 +137,36 @@ public final class LabWriter: Sendable {
         }
     }
 
-    /// Ends them and looks every acknowledged write up on the server that they reach, or on `server`.
-    public func stop(since event: WallTime? = nil, lookingAt server: LabRedis? = nil) async throws -> Account {
+    /// Ends them and returns what each connection noted.
+    public func notes() async throws -> [Notes] {
+        try await end()
+        var notes = plan.enumerated().map { Notes(name: "\(prefix):\($0)", work: $1) }
+        try Self.read(files.acks) { notes[$0].acked.append($1) }
+        try Self.read(files.acks + ".unanswered") { notes[$0].unanswered.append($1) }
+        return notes
+    }
+
+    /// Records of 16 bytes: connection, number, and a time.
+    private static func read(_ path: String, _ body: (Int, UInt32) -> Void) throws {
+        let data = try Data(contentsOf: URL(fileURLWithPath: path))
+        data.withUnsafeBytes { bytes in
+            for start in stride(from: 0, to: bytes.count, by: 16) {
+                body(
+                    Int(bytes.loadUnaligned(fromByteOffset: start, as: UInt32.self)),
+                    bytes.loadUnaligned(fromByteOffset: start + 4, as: UInt32.self))
+            }
+        }
+    }
+
+    private func end() async throws {
         child.signal(SIGTERM)
         await child.waitForExit()
         guard child.exitCode == 0 else { throw LabError.command("the writer", output: LabTool.text(files.log)) }
+    }
+
+    /// Ends them and looks every acknowledged write up on the server that they reach, or on `server`.
+    public func stop(since event: WallTime? = nil, lookingAt server: LabRedis? = nil) async throws -> Account {
+        try await end()
         let place = server.map { ["--unix", $0.socketPath] } ?? target.arguments
         let text = try await lab.run(
             [Self.executable, "check"] + place + [

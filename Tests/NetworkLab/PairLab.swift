@@ -82,17 +82,39 @@ public final class PairLab: Sendable {
         _ node: Node, isFollowed: Bool = true, within limit: Duration = .seconds(20)
     ) async throws {
         try await waitUntil("node \(node.leaf.number) serves", within: limit, pause: .milliseconds(50)) {
-            guard try await lab.holders(of: address) == [node.leaf.number] else { return false }
-            do {
-                let info = try await node.redis.info()
-                guard info["role"] == "master" else { return false }
-                if !isFollowed { return true }
-                let other = try await peer(of: node).redis.info()
-                return other["role"] == "slave" && other["master_link_status"] == "up"
-                    && other["master_host"] == node.leaf.ipv4
-            } catch { return false }
+            try await isServing(node, isFollowed: isFollowed)
         }
         if isFollowed { try await waitUntilReplicated(from: node) }
+    }
+
+    /// Whether a node has the virtual address alone and its server takes writes; where `isFollowed`, the other's server follows
+    /// it.
+    public func isServing(_ node: Node, isFollowed: Bool = true) async throws -> Bool {
+        guard try await lab.holders(of: address) == [node.leaf.number] else { return false }
+        do {
+            let info = try await node.redis.info()
+            guard info["role"] == "master" else { return false }
+            if !isFollowed { return true }
+            let other = try await peer(of: node).redis.info()
+            return other["role"] == "slave" && other["master_link_status"] == "up"
+                && other["master_host"] == node.leaf.ipv4
+        } catch { return false }
+    }
+
+    /// Waits until one node serves and the other follows, and it stays so; returns the one that serves.
+    public func waitUntilSettled(within limit: Duration = .seconds(40)) async throws -> Node {
+        let end = ContinuousClock.now + limit
+        while true {
+            let left = ContinuousClock.now.duration(to: end)
+            let node = try await waitFor("the pair has settled", within: left, pause: .milliseconds(50)) {
+                for node in nodes where try await isServing(node) { return node }
+                return nil as Node?
+            }
+            try await Task.sleep(for: .milliseconds(300))
+            guard try await isServing(node) else { continue }
+            try await waitUntilReplicated(from: node)
+            return node
+        }
     }
 
     /// Waits until a write has reached the other server: a link that is up may not carry any yet. (After a diskless full

@@ -26,8 +26,8 @@ struct ReplaySendingTests {
         #expect(found.map { $0.writes.map(\.name) } == [["SET"], ["INCR", "DEL"], ["INCR"]])
         #expect(found.map { $0.writes.map(\.database) } == [[0], [3, 0], [0]])
         // PING 14, SET 27, SELECT 23: MULTI begins at 65, and EXEC ends 15 + 21 + 23 + 20 + 14 bytes later.
-        #expect(found.map(\.start) == [15, 65, 229])
-        #expect(found.map(\.end) == [42, 158, 250])
+        #expect(found.map(\.start) == [15, 65, 224])
+        #expect(found.map(\.end) == [42, 158, 245])
         #expect(found[1].bytes == 41)
     }
 
@@ -42,7 +42,8 @@ struct ReplaySendingTests {
     @Test("a batch: databases, marker, and nothing of the file's own MULTI")
     func batch() {
         let file = units(
-            resp("INCR", "a") + resp("SELECT", "3") + resp("MULTI") + resp("INCR", "b") + resp("INCR", "c") + resp("EXEC"))
+            resp("INCR", "a") + resp("SELECT", "3") + resp("MULTI") + resp("INCR", "b") + resp("INCR", "c")
+                + resp("EXEC"))
         let batch = ReplayBatch(file, before: nil, marker: "m", database: 0)
         #expect(
             words(batch) == ["SELECT 0", "INCR a", "SELECT 3", "INCR b", "INCR c", "SELECT 0", "SET m 116"])
@@ -58,7 +59,7 @@ struct ReplaySendingTests {
             database: 0)
         #expect(
             words(batch) == [
-                "SELECT 2", "FLUSHALL", "SELECT 0", "DEL m", "SELECT 2", "SWAPDB 0 1", "INCR a", "SELECT 0", "SET m 69",
+                "SELECT 2", "FLUSHALL", "SELECT 0", "DEL m", "SELECT 2", "SWAPDB 0 1", "INCR a", "SELECT 0", "SET m 70",
             ])
         #expect(ReplayMarker.key(replicationID: "8f3c", from: 51) == "syncgate:replay:8f3c:51")
         #expect(ReplayMarker(value: nil) == .absent)
@@ -76,7 +77,8 @@ struct ReplaySendingTests {
         #expect(CommandText.quoted(bytes("a\"\\\n\r\t\u{7}\u{8}\u{0}z") + [255]) == #""a\"\\\n\r\t\a\b\x00z\xff""#)
         #expect(CommandText.quoted(bytes("abcdef"), limit: 3) == #""abc"...(6 bytes)"#)
         #expect(CommandText.line([bytes("SET"), bytes("k"), []]) == #""SET" "k" """#)
-        #expect(CommandText.line([bytes("DEL"), bytes("a"), bytes("b")], arguments: 2) == #""DEL" "a" ...(3 arguments)"#)
+        #expect(
+            CommandText.line([bytes("DEL"), bytes("a"), bytes("b")], arguments: 2) == #""DEL" "a" ...(3 arguments)"#)
     }
 
     @Test("one bit for each unit, and what was kept is read again", arguments: [0, 1, 7, 8, 9, 1000])
@@ -138,7 +140,9 @@ struct ReplayDecisionTests {
         change(&request)
         var replay = Replay(request)
         var actions = replay.handle(.connected(marker), now: .now)
-        for unit in Self.file where actions == [.read] { actions = replay.handle(.unit(unit, isSkipped: false), now: .now) }
+        for unit in Self.file where actions == [.read] {
+            actions = replay.handle(.unit(unit, isSkipped: false), now: .now)
+        }
         if actions == [.read] { actions = replay.handle(.fileEnded, now: .now) }
         return (replay, actions)
     }
@@ -156,16 +160,15 @@ struct ReplayDecisionTests {
 
     private struct Unexpected: Error { let actions: [Replay.Action] }
 
-    @Test("all in one batch, then the marker is removed")
+    @Test("all in one batch, then the marker says so")
     func straight() throws {
         var (replay, actions) = begun()
         let batch = try self.batch(actions)
         #expect(batch.units == Self.file && batch.before == nil)
-        #expect(replay.handle(reply(batch), now: .now) == [.clear])
-        #expect(replay.position == 64 && replay.isUnfinished)
-        #expect(replay.handle(.cleared, now: .now) == [.end(.done)])
+        #expect(replay.handle(reply(batch), now: .now) == [.conclude])
+        #expect(replay.position == 64)
+        #expect(replay.handle(.concluded, now: .now) == [.end(.done)])
         #expect(replay.tally.applied == 3 && replay.tally.bytes == 63 && replay.tally.unconfirmed == 0)
-        #expect(!replay.isUnfinished)
         actions = replay.handle(.fileEnded, now: .now)
         #expect(actions == [])
     }
@@ -203,14 +206,16 @@ struct ReplayDecisionTests {
         #expect(replay.tally.applied == 2 && replay.tally.failed == 1 && replay.position == 64)
         (replay, actions) = begun { $0.skipsErrors = true }
         sent = try batch(actions)
-        #expect(replay.handle(reply(sent, errors: [2: "WRONGTYPE no"]), now: .now) == [.clear])
+        #expect(replay.handle(reply(sent, errors: [2: "WRONGTYPE no"]), now: .now) == [.conclude])
         // Our own SELECT: the writes behind it went somewhere else.
         (replay, actions) = begun { $0.skipsErrors = true }
         sent = try batch(actions)
         #expect(replay.handle(reply(sent, errors: [0: "ERR index"]), now: .now) == [.end(.refused("ERR index"))])
     }
 
-    private func discarded(_ batch: ReplayBatch, _ errors: [Int: String], _ words: String = "EXECABORT no") -> Replay.Event {
+    private func discarded(_ batch: ReplayBatch, _ errors: [Int: String], _ words: String = "EXECABORT no")
+        -> Replay.Event
+    {
         .replied(
             ReplayReply(
                 queued: batch.commands.indices.map { errors[$0] }, execution: .discarded(words),
@@ -257,14 +262,33 @@ struct ReplayDecisionTests {
             let sent = try batch(actions)
             #expect(replay.handle(.disconnected("closed"), now: start) == [.connect(after: .zero)])
             actions = replay.handle(.connected(marker), now: start)
-            #expect(actions == (isApplied ? [.clear] : [.send(sent)]))
+            #expect(actions == (isApplied ? [.conclude] : [.send(sent)]))
             #expect(replay.tally.unconfirmed == (isApplied ? 3 : 0) && replay.tally.reconnects == 1)
         }
-        // Neither where it was nor where it would be.
-        var (replay, _) = begun()
+        // Neither where it was nor where it would be: another run has begun.
+        var (replay, actions) = begun()
         _ = replay.handle(.disconnected("closed"), now: start)
         #expect(
             replay.handle(.connected(.at(22)), now: start) == [.end(.lostMarker(expected: nil, found: .at(22)))])
+        // Forward, in a replay that has a marker: what was sent before is executed late.
+        (replay, actions) = begun(marker: .at(22))
+        _ = replay.handle(.disconnected("closed"), now: start)
+        actions = replay.handle(.connected(.at(43)), now: start)
+        #expect(try batch(actions).units.map(\.start) == [43])
+        #expect(replay.tally.unconfirmed == 1)
+        // Backward: the server has lost it.
+        (replay, actions) = begun(marker: .at(22))
+        _ = replay.handle(.disconnected("closed"), now: start)
+        #expect(
+            replay.handle(.connected(.absent), now: start) == [.end(.lostMarker(expected: 22, found: .absent))])
+    }
+
+    @Test("a file that was replayed is not sent again")
+    func concluded() {
+        var (replay, actions) = begun(marker: .at(64))
+        #expect(actions == [.conclude])
+        actions = replay.handle(.concluded, now: .now)
+        #expect(actions == [.end(.done)] && replay.tally.earlier == 3 && replay.tally.applied == 0)
     }
 
     @Test("a server that stays away is given up in time, and a short silence is not the end")
