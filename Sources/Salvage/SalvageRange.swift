@@ -167,7 +167,10 @@ extension SalvageRange {
     private static func beyond(_ floor: ReplicationPosition, of old: ReplicationInfo) -> SalvageRange {
         let last = old.dataOffset
         guard last > max(floor.offset, 0) else { return .none }
-        let span = StreamSpan(psyncID: floor.replicationID, from: max(floor.offset, 0) + 1, to: last + 1)
+        // Under its present id a server gives all that its backlog has. Under the one before, what was saved of it would
+        // count only up to where that ended, and be saved again and again.
+        let id = old.identity?.id ?? floor.replicationID
+        let span = StreamSpan(psyncID: id, from: max(floor.offset, 0) + 1, to: last + 1)
         guard old.backlog.isActive else { return .notCovered(span, .noBacklog) }
         let first = old.backlog.firstByteOffset
         let (end, isTooMuch) = first.addingReportingOverflow(max(old.backlog.length, 0))

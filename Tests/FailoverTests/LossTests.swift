@@ -174,6 +174,7 @@ struct LossTests {
 
     // MARK: What is found out
 
+    private var over: RememberedPromotion { promotion("a", "h1", 1000) }
     private static let lost = LossAmendment(bytes: 310, commands: 10)
     private static let account = Rejoin.Account(
         missing: lost,
@@ -184,7 +185,7 @@ struct LossTests {
 
     /// The old master follows, and its link is up.
     private func returned(_ presence: Presence? = nil) throws -> NodeStory {
-        var story = try returning(presence ?? serving())
+        var story = try returning(presence ?? serving(over))
         story.ends(loss: .exact(bytes: 310), account: Self.account)
         return story
     }
@@ -204,7 +205,7 @@ struct LossTests {
         #expect(entry.loss == .exact(bytes: 310))
         #expect(entry.epoch == nil)
         let memory = try #require(story.actions.memory)
-        #expect(memory.discarded == Memory.Discarded(epoch: 2, lost: Self.lost, isCopied: false))
+        #expect(memory.discarded == Memory.Discarded(epoch: 2, lost: Self.lost, isCopied: false, runID: "a"))
         #expect(story.actions.presence?.settled == Settlement(epoch: 2, lost: Self.lost))
         try linkUp(&story)
         #expect(story.actions.memory?.discarded?.isCopied == true)
@@ -213,16 +214,26 @@ struct LossTests {
         #expect(restarted.actions.presence?.settled == Settlement(epoch: 2, lost: Self.lost))
     }
 
+    @Test("a process that had not been the master cannot tell what a promotion has lost")
+    func anotherProcess() throws {
+        let story = try returned(serving(promotion("before", "h1", 1000)))
+        #expect(story.actions.memory?.discarded?.epoch == nil)
+        #expect(story.actions.presence?.settled == nil)
+        #expect(try returned(serving()).actions.presence?.settled == nil)
+    }
+
     @Test("a promotion whose daemon is not to be seen is settled when it is")
     func settlesLater() throws {
-        var story = try returning(serving())
+        var story = try returning(serving(over))
         story.happens(.peerDaemon(nil))
         story.ends(loss: .exact(bytes: 310), account: Self.account)
         #expect(story.actions.presence?.settled == nil)
-        #expect(story.actions.memory?.discarded == Memory.Discarded(epoch: nil, lost: Self.lost, isCopied: false))
+        #expect(
+            story.actions.memory?.discarded
+                == Memory.Discarded(epoch: nil, lost: Self.lost, isCopied: false, runID: "a"))
         story.happens(.peerDaemon(Presence(virtualRouterID: 51, node: "node2", state: .starting, epoch: 2)))
         #expect(story.actions.presence?.settled == nil)
-        story.happens(.peerDaemon(serving()))
+        story.happens(.peerDaemon(serving(over)))
         #expect(story.actions.presence?.settled == Settlement(epoch: 2, lost: Self.lost))
     }
 
@@ -232,7 +243,7 @@ struct LossTests {
         story.link()
         story.happens(.start)
         story.hears()
-        var presence = serving()
+        var presence = serving(over)
         presence.epoch = epoch
         story.happens(.peerDaemon(presence))
         var (old, new) = (NodeTests.master, NodeTests.peerMaster)

@@ -62,12 +62,12 @@ struct SalvageRangeTests {
         #expect(SalvageRange(old: uncountedKeys, new: promoted(at: 100)) == .unknown(.notCounting))
     }
 
-    @Test("a parked old master gives its backlog after SLAVEOF NO ONE, under its second id")
+    @Test("a parked old master gives its backlog after SLAVEOF NO ONE, under its new id")
     func parkedMaster() {
         let old = parked(master(oldID, at: 410))
         #expect(SalvageRange(old: old, new: promoted(at: 100)) == .backlog(span(101, 411), .afterDetaching))
         let detached = master(otherID, at: 424, previous: oldID, secondOffset: 411)
-        #expect(SalvageRange(old: detached, new: promoted(at: 100)) == .backlog(span(101, 425), .direct))
+        #expect(SalvageRange(old: detached, new: promoted(at: 100)) == .backlog(span(101, 425, otherID), .direct))
     }
 
     @Test("an old master that was itself promoted from the common history")
@@ -75,10 +75,13 @@ struct SalvageRangeTests {
         // Both came from cccc: the old one at 80, the new one at 100.
         let old = master(oldID, at: 120, previous: otherID, secondOffset: 81)
         let new = master(newID, at: 300, previous: otherID, secondOffset: 101, runID: newRunID)
-        #expect(SalvageRange(old: old, new: new) == .backlog(span(81, 121, otherID), .direct))
+        #expect(SalvageRange(old: old, new: new) == .backlog(span(81, 121), .direct))
         // The new one is still in the history that the old one left.
         let still = master(otherID, at: 500, runID: newRunID)
-        #expect(SalvageRange(old: old, new: still) == .backlog(span(81, 121, otherID), .direct))
+        #expect(SalvageRange(old: old, new: still) == .backlog(span(81, 121), .direct))
+        // What was saved of it is safe.
+        let safe = ReplicationPosition(replicationID: oldID, offset: 120)
+        #expect(SalvageRange(old: old, new: still, saved: safe) == .none)
     }
 
     @Test("unrelated histories, and an old master without a key")
@@ -150,10 +153,10 @@ struct SalvageRangeTests {
         // 101 to 150 were saved; it came back from an RDB of 120, and wrote 121 to 160 anew.
         let old = master(otherID, at: 160, previous: oldID, secondOffset: 121)
         let safe = ReplicationPosition(replicationID: oldID, offset: 150)
-        #expect(SalvageRange(old: old, new: promoted(at: 100), saved: safe) == .backlog(span(121, 161), .direct))
+        #expect(SalvageRange(old: old, new: promoted(at: 100), saved: safe) == .backlog(span(121, 161, otherID), .direct))
         let promotion = RememberedPromotion(masterRunID: oldRunID, replicationID: oldID, offset: 150)
         let again = master(newID, at: 9000, runID: newRunID)
-        #expect(SalvageRange(old: old, new: again, promotion: promotion) == .backlog(span(121, 161), .direct))
+        #expect(SalvageRange(old: old, new: again, promotion: promotion) == .backlog(span(121, 161, otherID), .direct))
     }
 
     @Test("a full resync, and offsets that cannot be")
