@@ -188,7 +188,7 @@ struct ConfigurationContext {
         let priority = section.integer(.priority, 1...99)
         settings.priority = priority.map(Int32.init) ?? settings.priority
         settings.locksMemory = section.truth(.lockMemory) ?? settings.locksMemory
-        return section.truth(.enabled) ?? false ? settings : nil
+        return section.truth(.enabled) ?? true ? settings : nil
     }
 
     /// `"a" or "b"`.

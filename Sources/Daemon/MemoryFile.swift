@@ -32,6 +32,7 @@ struct MemoryFile: Sendable {
             var bytes: Int64
             var commands: Int64?
             var isCopied: Bool
+            var runId: String
         }
 
         struct Promotion: Codable {
@@ -104,7 +105,7 @@ extension MemoryFile.Content.Discarded {
     fileprivate init(_ discarded: Memory.Discarded) {
         self.init(
             epoch: discarded.epoch, bytes: discarded.lost.bytes, commands: discarded.lost.commands,
-            isCopied: discarded.isCopied)
+            isCopied: discarded.isCopied, runId: discarded.runID)
     }
 }
 
@@ -112,6 +113,6 @@ extension Memory.Discarded {
     fileprivate init(_ content: MemoryFile.Content.Discarded) {
         self.init(
             epoch: content.epoch, lost: LossAmendment(bytes: content.bytes, commands: content.commands),
-            isCopied: content.isCopied)
+            isCopied: content.isCopied, runID: content.runId)
     }
 }

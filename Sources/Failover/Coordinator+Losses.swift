@@ -16,7 +16,8 @@ extension Coordinator {
         guard case .promote(let order) = order, let evidence = outcome.evidence,
             let own = local.last?.info.server?.runID
         else { return nil }
-        if case .unknown = outcome.loss { return nil }
+        // A master that the gate could not ask even once was asked before, all the time.
+        if case .unknown(let cause) = outcome.loss, cause != .neverSampled { return nil }
         let sample = order.knownMaster.map(\.lastSample) ?? masterSample
         let target = evidence.target?.replicationID
         guard let master = (sample ?? (target == nil ? nil : peer.last))?.info, let runID = master.server?.runID else {
@@ -49,12 +50,18 @@ extension Coordinator {
     /// The local server was made to follow the peer's: what it held beyond is what the peer's promotion has lost.
     mutating func followed(_ account: Rejoin.Account?) {
         isCopyPending = true
-        guard let missing = account?.missing else { return }
-        let epoch = presence.flatMap { $0.isMaster ? $0.epoch : nil }
+        guard let missing = account?.missing, let runID = local.last?.info.server?.runID else { return }
+        let epoch = epoch(ofPromotionOver: runID)
         // What was counted when the copy did not come is counted again.
         let before = memory.discarded.flatMap { $0.isCopied && $0.epoch == epoch ? $0.lost : nil }
         memory.discarded = Memory.Discarded(
-            epoch: epoch, lost: before.map { $0 + missing } ?? missing, isCopied: false)
+            epoch: epoch, lost: before.map { $0 + missing } ?? missing, isCopied: false, runID: runID)
+    }
+
+    /// The number of the peer's promotion, where that was a promotion over this very process.
+    private func epoch(ofPromotionOver runID: String) -> UInt64? {
+        guard let presence, presence.isMaster, presence.promotion?.masterRunID == runID else { return nil }
+        return presence.epoch
     }
 
     /// The local server's link is up: it has what the peer's has.
@@ -67,8 +74,10 @@ extension Coordinator {
 
     /// The other daemon is to be seen: its last promotion is what the local server was made to follow.
     mutating func attribute() {
-        guard let presence, presence.isMaster, let discarded = memory.discarded, discarded.epoch == nil else { return }
-        memory.discarded?.epoch = presence.epoch
+        guard let discarded = memory.discarded, discarded.epoch == nil,
+            let epoch = epoch(ofPromotionOver: discarded.runID)
+        else { return }
+        memory.discarded?.epoch = epoch
         remember()
     }
 

@@ -27,12 +27,16 @@ public struct Memory: Sendable, Equatable {
         public var lost: LossAmendment
         /// The peer's data set has taken the place of the local one: what is found next comes on top.
         public var isCopied: Bool
+        /// The `run_id` of the process that was made to follow. Only the one that had been master can tell what a
+        /// promotion has lost: one that was restarted may have come back with less.
+        public var runID: String
 
         /// Makes one.
-        public init(epoch: UInt64?, lost: LossAmendment, isCopied: Bool) {
+        public init(epoch: UInt64?, lost: LossAmendment, isCopied: Bool, runID: String) {
             self.epoch = epoch
             self.lost = lost
             self.isCopied = isCopied
+            self.runID = runID
         }
     }
 

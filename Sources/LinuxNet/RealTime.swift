@@ -11,19 +11,23 @@ public enum RealTime {
         /// Whether the memory of the whole process is locked.
         public var locksMemory: Bool
 
-        /// Makes settings; as they stand, low real-time priority (it wins against everything ordinary) and locked memory.
-        public init(priority: Int32? = 10, locksMemory: Bool = true) {
+        /// Makes settings; as they stand, low real-time priority, which wins against everything ordinary.
+        public init(priority: Int32? = 10, locksMemory: Bool = false) {
             self.priority = priority
             self.locksMemory = locksMemory
         }
     }
 
-    /// Gives the calling thread real-time priority (SCHED_RR), 1...99. Needs CAP_SYS_NICE or LimitRTPRIO.
+    /// <sched.h>: SCHED_RESET_ON_FORK, hidden behind _GNU_SOURCE.
+    private static let resetOnFork: Int32 = 0x4000_0000
+
+    /// Gives the calling thread real-time priority (SCHED_RR), 1...99; threads that it starts do not inherit it. Needs
+    /// CAP_SYS_NICE or LimitRTPRIO.
     public static func enable(priority: Int32) throws(SystemCallError) {
         var parameters = sched_param()
         parameters.sched_priority = priority
         // It returns the number instead of setting errno.
-        let code = pthread_setschedparam(pthread_self(), SCHED_RR, &parameters)
+        let code = pthread_setschedparam(pthread_self(), SCHED_RR | resetOnFork, &parameters)
         guard code == 0 else { throw SystemCallError(.realTimePriority(priority), ErrorNumber(rawValue: code)) }
     }
 

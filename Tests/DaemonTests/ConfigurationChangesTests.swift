@@ -65,7 +65,7 @@ struct ConfigurationChangesTests {
                     state_directory = "/s"
                     control.mode = "0600"
                     log = { level = "error", format = "json" }
-                    real_time.enabled = true
+                    real_time.enabled = false
                     """))
         #expect(all.live == ["log.level"])
         // The node's name is in each virtual router as well, and told once.

@@ -66,7 +66,7 @@ struct ConfigurationTests {
         let expected = DaemonConfiguration(
             nodeName: "node1", stateDirectory: "/var/lib/syncgate", salvageDirectory: "/var/lib/syncgate/salvage",
             control: .init(socket: "/run/syncgate/control.sock", mode: 0o660, owner: nil, group: nil),
-            log: .init(level: .info, format: .text), realTime: nil,
+            log: .init(level: .info, format: .text), realTime: RealTime.Settings(),
             virtualRouters: [
                 VirtualRouterConfiguration(
                     node: NodeConfiguration(
@@ -243,8 +243,8 @@ struct ConfigurationTests {
             #expect(router.divergence.rawValue == policy)
         }
         #expect(try Sample.read(Sample.text(top: "state_directory = \"s\"")).salvageDirectory == "/nowhere/s/salvage")
-        #expect(try Sample.read(Sample.text(top: "[real_time]\npriority = 5")).realTime == nil)
-        #expect(try Sample.read(Sample.text(top: "[real_time]\nenabled = true")).realTime == RealTime.Settings())
+        #expect(try Sample.read(Sample.text(top: "[real_time]\nenabled = false")).realTime == nil)
+        #expect(try Sample.read(Sample.text(top: "[real_time]\npriority = 5")).realTime == RealTime.Settings(priority: 5))
     }
 
     @Test func `how the peer reaches the local server`() throws {

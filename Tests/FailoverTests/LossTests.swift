@@ -67,6 +67,20 @@ struct LossTests {
         #expect(story.actions.memory?.promotion?.promotion == promotion("c", "c", 900))
     }
 
+    @Test("a master that the gate could not ask was asked before")
+    func neverAskedByTheGate() throws {
+        var story = try nodes.standby()
+        story.passes(.milliseconds(400))
+        guard case .promote(let order) = story.lastOrder?.order else {
+            Issue.record("not elected")
+            return
+        }
+        #expect(order.knownMaster == nil)
+        let evidence = Evidence(target: nil, appliedOffset: 1000, fence: nil, waited: .zero)
+        story.ends(loss: .unknown(.neverSampled), evidence: evidence)
+        #expect(story.actions.memory?.promotion?.promotion == promotion("c", "h1", 1000))
+    }
+
     @Test("where data sets could not be compared nothing is remembered")
     func incomparable() throws {
         var story = try nodes.standby()
@@ -160,6 +174,7 @@ struct LossTests {
 
     // MARK: What is found out
 
+    private var over: RememberedPromotion { promotion("a", "h1", 1000) }
     private static let lost = LossAmendment(bytes: 310, commands: 10)
     private static let account = Rejoin.Account(
         missing: lost,
@@ -170,7 +185,7 @@ struct LossTests {
 
     /// The old master follows, and its link is up.
     private func returned(_ presence: Presence? = nil) throws -> NodeStory {
-        var story = try returning(presence ?? serving())
+        var story = try returning(presence ?? serving(over))
         story.ends(loss: .exact(bytes: 310), account: Self.account)
         return story
     }
@@ -190,7 +205,7 @@ struct LossTests {
         #expect(entry.loss == .exact(bytes: 310))
         #expect(entry.epoch == nil)
         let memory = try #require(story.actions.memory)
-        #expect(memory.discarded == Memory.Discarded(epoch: 2, lost: Self.lost, isCopied: false))
+        #expect(memory.discarded == Memory.Discarded(epoch: 2, lost: Self.lost, isCopied: false, runID: "a"))
         #expect(story.actions.presence?.settled == Settlement(epoch: 2, lost: Self.lost))
         try linkUp(&story)
         #expect(story.actions.memory?.discarded?.isCopied == true)
@@ -199,16 +214,26 @@ struct LossTests {
         #expect(restarted.actions.presence?.settled == Settlement(epoch: 2, lost: Self.lost))
     }
 
+    @Test("a process that had not been the master cannot tell what a promotion has lost")
+    func anotherProcess() throws {
+        let story = try returned(serving(promotion("before", "h1", 1000)))
+        #expect(story.actions.memory?.discarded?.epoch == nil)
+        #expect(story.actions.presence?.settled == nil)
+        #expect(try returned(serving()).actions.presence?.settled == nil)
+    }
+
     @Test("a promotion whose daemon is not to be seen is settled when it is")
     func settlesLater() throws {
-        var story = try returning(serving())
+        var story = try returning(serving(over))
         story.happens(.peerDaemon(nil))
         story.ends(loss: .exact(bytes: 310), account: Self.account)
         #expect(story.actions.presence?.settled == nil)
-        #expect(story.actions.memory?.discarded == Memory.Discarded(epoch: nil, lost: Self.lost, isCopied: false))
+        #expect(
+            story.actions.memory?.discarded
+                == Memory.Discarded(epoch: nil, lost: Self.lost, isCopied: false, runID: "a"))
         story.happens(.peerDaemon(Presence(virtualRouterID: 51, node: "node2", state: .starting, epoch: 2)))
         #expect(story.actions.presence?.settled == nil)
-        story.happens(.peerDaemon(serving()))
+        story.happens(.peerDaemon(serving(over)))
         #expect(story.actions.presence?.settled == Settlement(epoch: 2, lost: Self.lost))
     }
 
@@ -218,7 +243,7 @@ struct LossTests {
         story.link()
         story.happens(.start)
         story.hears()
-        var presence = serving()
+        var presence = serving(over)
         presence.epoch = epoch
         story.happens(.peerDaemon(presence))
         var (old, new) = (NodeTests.master, NodeTests.peerMaster)
