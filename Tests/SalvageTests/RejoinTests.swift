@@ -213,7 +213,7 @@ struct RejoinTests {
         #expect(story.look(parked(master(oldID, at: 410))) == [.detach(fencedFor: .seconds(5))])
         #expect(story.after(.detached(.clientPause, until: at(5000))) == [.examine])
         let detached = master(otherID, at: 410, previous: oldID, secondOffset: 411)
-        #expect(story.look(detached) == [.readBacklog(span(101, 411), lead: 100)])
+        #expect(story.look(detached) == [.readBacklog(span(101, 411, otherID), lead: 100)])
         #expect(
             story.after(.unreachable(.new, reason: "refused")) == [
                 .park, .releaseFence, .finish(.refused(.unreachable(.new, reason: "refused"))),
