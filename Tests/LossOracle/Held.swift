@@ -43,6 +43,8 @@ public struct SavedWrites: Sendable, Equatable {
     public var writes: Int64 = 0
     /// How many its header says.
     public var announced: Int64 = 0
+    /// Bytes of the old master's stream in it.
+    public var bytes: Int64 = 0
 
     /// Of so many writers.
     public init(name: String, writers: Int) {

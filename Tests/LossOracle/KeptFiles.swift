@@ -79,7 +79,7 @@ public struct KeptFiles: Sendable {
     public func writes(in name: String, of writers: [LabWriter.Notes]) throws -> SavedWrites {
         let (header, commands) = try Self.commands(of: "\(path)/\(name)")
         var saved = SavedWrites(name: name, writers: writers.count)
-        saved.announced = header.commands
+        (saved.announced, saved.bytes) = (header.commands, header.bytes)
         let places = Dictionary(uniqueKeysWithValues: writers.enumerated().map { ($1.name, $0) })
         for command in commands where command.isWrite {
             saved.writes += 1

@@ -177,8 +177,21 @@ extension Verdict {
         if let reported, reported < Int64(lost) {
             broken.append("the history says that \(reported) writes were lost, and \(lost) are missing")
         }
-        if expectation.isCounted, reported == nil, lost > 0 || saved > 0 {
+        checkExact(sight, expectation)
+    }
+
+    /// Where no promotion was amended (the master that lost its role had not been replaced by a promotion), the entry of the
+    /// demotion says how many bytes it was.
+    private mutating func checkExact(_ sight: Sight, _ expectation: Sight.Expectation) {
+        guard reported == nil, lost > 0 || saved > 0 else { return }
+        let exact = sight.promotions.filter { $0.loss == "exact" }.reduce(0) { $0 + ($1.bytes ?? 0) }
+        let kept = sight.files.reduce(0) { $0 + $1.bytes }
+        if expectation.isCounted, exact == 0 {
             broken.append("\(lost) acknowledged writes are missing, and the history does not say how many")
+        }
+        // Before Redis 4 a file may begin a part of a command earlier.
+        if sight.snapshots.isEmpty, exact > kept {
+            broken.append("the history says that \(exact) bytes were lost, and the salvage files hold \(kept)")
         }
     }
 

@@ -136,6 +136,16 @@ import Testing
         #expect(broken { $0.promotions = [Self.promotion("at_most", nil)] }.contains("does not say how many"))
     }
 
+    @Test func `where no promotion was amended, the demotion says how many bytes it was`() {
+        let change = { (bytes: Int64, sight: inout Sight) in
+            sight.promotions = [Self.promotion("at_most", nil), Self.promotion("exact", nil)]
+            sight.files[0].bytes = bytes
+        }
+        #expect(broken { change(500, &$0) } == "")
+        #expect(
+            broken { change(499, &$0) } == "the history says that 500 bytes were lost, and the salvage files hold 499")
+    }
+
     @Test func `the replay restores everything, once`() {
         #expect(
             broken { $0.replayed = Self.held(1...9, 10) }.contains("1 writes of the salvage files are still missing"))

@@ -153,7 +153,8 @@ struct SalvageRangeTests {
         // 101 to 150 were saved; it came back from an RDB of 120, and wrote 121 to 160 anew.
         let old = master(otherID, at: 160, previous: oldID, secondOffset: 121)
         let safe = ReplicationPosition(replicationID: oldID, offset: 150)
-        #expect(SalvageRange(old: old, new: promoted(at: 100), saved: safe) == .backlog(span(121, 161, otherID), .direct))
+        #expect(
+            SalvageRange(old: old, new: promoted(at: 100), saved: safe) == .backlog(span(121, 161, otherID), .direct))
         let promotion = RememberedPromotion(masterRunID: oldRunID, replicationID: oldID, offset: 150)
         let again = master(newID, at: 9000, runID: newRunID)
         #expect(SalvageRange(old: old, new: again, promotion: promotion) == .backlog(span(121, 161, otherID), .direct))
