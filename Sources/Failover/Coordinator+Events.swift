@@ -119,6 +119,8 @@ extension Coordinator {
         switch running.order {
         case .promote, .lead:
             memory.promotion = promotion(by: running.order, outcome)
+            // What it discarded before it became master is no promotion's over it.
+            if memory.discarded?.epoch == nil { memory.discarded = nil }
             local.give(isMaster: true, at: now)
             (promotedAt, promotion) = (now, outcome)
             (masterGone, masterSample) = (nil, nil)

@@ -244,7 +244,8 @@ struct ConfigurationTests {
         }
         #expect(try Sample.read(Sample.text(top: "state_directory = \"s\"")).salvageDirectory == "/nowhere/s/salvage")
         #expect(try Sample.read(Sample.text(top: "[real_time]\nenabled = false")).realTime == nil)
-        #expect(try Sample.read(Sample.text(top: "[real_time]\npriority = 5")).realTime == RealTime.Settings(priority: 5))
+        #expect(
+            try Sample.read(Sample.text(top: "[real_time]\npriority = 5")).realTime == RealTime.Settings(priority: 5))
     }
 
     @Test func `how the peer reaches the local server`() throws {

@@ -14,7 +14,8 @@ import Testing
         isPaused: true,
         promotion: Memory.Promoted(
             RememberedPromotion(masterRunID: "c", replicationID: "d", offset: 5), of: "e"),
-        discarded: Memory.Discarded(epoch: 7, lost: LossAmendment(bytes: 310, commands: nil), isCopied: true, runID: "r1"))
+        discarded: Memory.Discarded(
+            epoch: 7, lost: LossAmendment(bytes: 310, commands: nil), isCopied: true, runID: "r1"))
 
     private func reading(_ folder: TestFolder) -> String {
         switch MemoryFile(folder: folder.path, router: "redis").read() {
