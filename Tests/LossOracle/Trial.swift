@@ -45,7 +45,9 @@ public struct Trial: Sendable {
                     try await pair.lab.run(["sh", "-c", command], in: node.leaf)
                 }
             }
-            try await pair.start()
+            // Whichever comes to serve: on a busy machine it need not be node 1.
+            for node in pair.nodes { try await node.daemon.start() }
+            _ = try await pair.waitUntilSettled()
         } catch {
             FileHandle.standardError.write(Data("\(error)\n\(pair.logs)".utf8))
             await pair.lab.remove()
