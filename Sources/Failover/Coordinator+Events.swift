@@ -59,6 +59,7 @@ extension Coordinator {
         // What another process had for a master says nothing of this one.
         if local.take(reading, now) != nil { (masterGone, masterSample) = (nil, nil) }
         forgetPromotion()
+        forgetDiscarded()
         adoptEpoch()
         guard let info = local.info, !info.isLoading, !local.isOutdated else { return }
         if info.masterLink?.isUp == true, info.masterLink?.fullResync == nil { copied() }
@@ -119,8 +120,6 @@ extension Coordinator {
         switch running.order {
         case .promote, .lead:
             memory.promotion = promotion(by: running.order, outcome)
-            // What it discarded before it became master is no promotion's over it.
-            if memory.discarded?.epoch == nil { memory.discarded = nil }
             local.give(isMaster: true, at: now)
             (promotedAt, promotion) = (now, outcome)
             (masterGone, masterSample) = (nil, nil)

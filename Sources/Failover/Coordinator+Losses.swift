@@ -5,9 +5,27 @@ import Salvage
 // had come, the other one is told when its server is made to follow.
 
 extension Coordinator {
-    /// Has the local server follow the peer's, which is told by what promotion it is master.
+    /// How long the other daemon has to tell how far its Redis had come when it was promoted.
+    private static let promotionPatience: Duration = .seconds(3)
+
+    /// Has the local server follow the peer's, which is told by what promotion it is master. Before Redis 4 nothing else says
+    /// what the peer lacks: then that is waited for, a moment.
     mutating func follow(_ discard: RedisOrder.Discard, _ now: Instant) {
+        if needsPromotion(discard) {
+            let since = promotionAwaitedSince ?? now
+            promotionAwaitedSince = since
+            guard now - since >= Self.promotionPatience else { return }
+        }
+        promotionAwaitedSince = nil
         order(.follow(accepting: discard, promotion: presence?.promotion), now)
+    }
+
+    /// Whether the local server has a backlog that could be read, if it were known from where on.
+    private func needsPromotion(_ discard: RedisOrder.Discard) -> Bool {
+        guard discard != .nothing, let info = local.info, info.identity == nil, info.masterLink == nil,
+            info.backlog.isActive
+        else { return false }
+        return presence?.promotion?.masterRunID != info.server?.runID
     }
 
     /// What is to be remembered of a promotion of the local server: of whom, and at which offset. nil where the two data sets
@@ -34,6 +52,15 @@ extension Coordinator {
     var presentPromotion: RememberedPromotion? {
         guard let promoted = memory.promotion, promoted.runID == local.last?.info.server?.runID else { return nil }
         return promoted.promotion
+    }
+
+    /// The local server is a master: what it discarded before is nothing that a promotion over it has lost.
+    mutating func forgetDiscarded() {
+        guard let discarded = memory.discarded, discarded.epoch == nil, let info = local.info, !local.isOutdated,
+            info.masterLink == nil
+        else { return }
+        memory.discarded = nil
+        remember()
     }
 
     /// The local server is another process, or no master any more: what it holds is not what was promoted.

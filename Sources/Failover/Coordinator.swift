@@ -183,6 +183,8 @@ struct Coordinator: Sendable, Equatable {
     var minReplicas: Int?
     /// Whether the peer's Redis could take over, as it was last told.
     var hasReplica: Bool?
+    /// Since when the other daemon is to tell by what promotion its Redis is master.
+    var promotionAwaitedSince: Instant?
     /// When the memory was last written down.
     var rememberedAt: Instant?
     private var shown: Presence?
