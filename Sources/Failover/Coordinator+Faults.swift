@@ -20,7 +20,10 @@ extension Coordinator {
         }
         switch (phase, local.reading) {
         case (.serving, _), (.handingOver, _), (.starting, .observed), (.gating, .observed): return nil
-        case (_, .unusable(let reason)): return .redisUnusable(reason)
+        case (_, .unusable(let reason)):
+            // Before Redis 6.2 the fence of a follow is a password, which we are not told of either.
+            if case .follow? = running?.order { return nil }
+            return .redisUnusable(reason)
         case (_, .observed(let observation)):
             // A copy from a master that was restarted empty is no reason to stand aside, but to be quick.
             guard masterGone == nil else { return nil }

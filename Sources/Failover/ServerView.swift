@@ -73,7 +73,7 @@ struct ServerView: Sendable, Equatable {
 
 extension NodeConfiguration {
     /// Whether a replica's link leads to this server: to its port, and to the host that it is configured with, or, where
-    /// it is known by another name, with the same history.
+    /// it is known by another name, with the same history; before Redis 4, which has none, as one that the master lists.
     static func leads(
         _ replica: ReplicationInfo, to master: ReplicationInfo?, at address: RedisAddress?
     ) -> Bool {
@@ -82,7 +82,9 @@ extension NodeConfiguration {
         guard let master, link.isUp, link.port == master.server?.port || link.port == address?.port else {
             return false
         }
-        guard let own = replica.identity, let theirs = master.identity else { return false }
-        return own.id == theirs.id
+        if let own = replica.identity, let theirs = master.identity { return own.id == theirs.id }
+        // Before Redis 4 the master itself says who follows it.
+        guard replica.identity == nil, master.identity == nil, let port = replica.server?.port else { return false }
+        return master.replicas.contains { $0.isOnline && $0.port == port }
     }
 }

@@ -58,6 +58,7 @@ struct RejoinRun: Sendable {
     /// Runs to the end. The fence is released when it returns, or ends by itself.
     func run() async -> Ending {
         var progress = Progress(writer: SalvageWriter(folder: folder))
+        progress.writer.removeStale()
         var events: [Rejoin.Event] = [.requested(request)]
         while true {
             // Nothing comes for a state that waits only when its action was interrupted.

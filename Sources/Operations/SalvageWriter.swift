@@ -14,6 +14,22 @@ final class SalvageWriter {
 
     deinit { if let file { close(file.descriptor) } }
 
+    /// Removes what a process that was killed has left half written. What another one still writes is locked, and stays.
+    func removeStale() {
+        do throws(SalvageFolderError) {
+            for entry in try SalvageFolder(path: folder).entries()
+            where entry.name.hasSuffix(SalvageFileName.partialSuffix) {
+                let path = "\(folder)/\(entry.name)"
+                let left = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+                guard left >= 0 else { continue }
+                if flock(left, LOCK_EX | LOCK_NB) == 0 { unlink(path) }
+                close(left)
+            }
+        } catch {
+            // A folder that cannot be read is met again when it is written to.
+        }
+    }
+
     /// Begins a file, mode 0600, and writes all of its content.
     func write(_ header: SalvageHeader, _ payload: ArraySlice<UInt8>) throws(FileTrouble) {
         let opened = try begin("\(SalvageFileName(header))")
@@ -33,6 +49,7 @@ final class SalvageWriter {
         if link(source, partial) == 0 {
             let linked = open(partial, O_RDONLY | O_CLOEXEC)
             guard linked >= 0 else { throw FileTrouble("read", partial) }
+            flock(linked, LOCK_EX | LOCK_NB)
             file = (linked, partial, "\(folder)/\(name)")
             return
         }
@@ -83,6 +100,7 @@ final class SalvageWriter {
         let partial = "\(folder)/\(name)\(SalvageFileName.partialSuffix)"
         let descriptor = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw FileTrouble("write", partial) }
+        flock(descriptor, LOCK_EX | LOCK_NB)
         file = (descriptor, partial, "\(folder)/\(name)")
         return (descriptor, partial)
     }

@@ -186,7 +186,9 @@ extension Verdict {
         guard reported == nil, lost > 0 || saved > 0 else { return }
         let exact = sight.promotions.filter { $0.loss == "exact" }.reduce(0) { $0 + ($1.bytes ?? 0) }
         let kept = sight.files.reduce(0) { $0 + $1.bytes }
-        if expectation.isCounted, exact == 0 {
+        // A data set that no history connects with the new master's, as before Redis 4 without a backlog, is kept as a whole.
+        let isKeptWhole = sight.files.isEmpty && lost == inSnapshots
+        if expectation.isCounted, exact == 0, !isKeptWhole {
             broken.append("\(lost) acknowledged writes are missing, and the history does not say how many")
         }
         // Before Redis 4 a file may begin a part of a command earlier.
