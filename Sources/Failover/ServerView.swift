@@ -83,8 +83,6 @@ extension NodeConfiguration {
             return false
         }
         if let own = replica.identity, let theirs = master.identity { return own.id == theirs.id }
-        // Before Redis 4 the master itself says who follows it.
-        guard replica.identity == nil, master.identity == nil, let port = replica.server?.port else { return false }
-        return master.replicas.contains { $0.isOnline && $0.port == port }
+        return replica.isListed(by: master)
     }
 }

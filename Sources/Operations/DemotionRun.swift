@@ -125,20 +125,22 @@ public struct DemotionRun: Sendable {
         Demotion.decide(
             local: ours, peer: theirs,
             peerFollowsLocal: theirs.masterLink.map {
-                follows($0, options.local, ours, sameHistory: SyncGate.isSameHistory(theirs, ours))
+                follows($0, options.local, ours, by: theirs)
             } ?? false,
             localFollowsPeer: ours.masterLink.map {
-                follows($0, options.peer, theirs, sameHistory: SyncGate.isSameHistory(ours, theirs))
+                follows($0, options.peer, theirs, by: ours)
             } ?? false)
     }
 
-    /// Whether a link leads to this server: the port must be its own, and the host the one we know it by, or the history
-    /// must say so.
+    /// Whether a server's link leads to this other one: the port must be its own, and the host the one we know it by, or the
+    /// history must say so, or before Redis 4 itself.
     private func follows(
-        _ link: ReplicationInfo.MasterLink, _ endpoint: Endpoint, _ info: ReplicationInfo, sameHistory: Bool
+        _ link: ReplicationInfo.MasterLink, _ endpoint: Endpoint, _ info: ReplicationInfo, by follower: ReplicationInfo
     ) -> Bool {
         guard link.port == info.server?.port || endpoint.url.port == link.port else { return false }
-        if link.host == endpoint.url.host || link.isUp && sameHistory && info.identity != nil { return true }
+        if link.host == endpoint.url.host { return true }
+        if link.isUp, info.identity != nil, SyncGate.isSameHistory(follower, info) { return true }
+        if link.isUp, follower.isListed(by: info) { return true }
         return PromotionRun.isLoopback(link.host) && endpoint.url.host.map(PromotionRun.isLoopback) == true
     }
 

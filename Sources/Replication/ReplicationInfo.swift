@@ -172,6 +172,13 @@ public struct ReplicationInfo: Sendable, Equatable {
     /// The address that a parked server follows.
     public static let parking = (host: "127.0.0.1", port: 1)
 
+    /// Whether a master says that it streams to this server, by its port. Before Redis 4, which has no common history to
+    /// tell by, that is what says whose replica it is where the master is known by another address.
+    public func isListed(by master: ReplicationInfo) -> Bool {
+        guard identity == nil, master.identity == nil, let port = server?.port else { return false }
+        return master.replicas.contains { $0.isOnline && $0.port == port }
+    }
+
     /// Whether the server is reading its data set into memory, in either way.
     public var isLoading: Bool { persistence.map { $0.isLoading || $0.isAsyncLoading } ?? false }
 }

@@ -122,11 +122,21 @@ public struct Trial: Sendable {
         case .redisHung: old.redis.signal(SIGSTOP)
         case .cutOff: try await pair.lab.cut(old.leaf, plan.isSilent ? .silent : .cable)
         case .daemonKilled: await old.daemon.kill()
-        case .switchover:
+        case .switchover: try await switchOver(old)
+        }
+    }
+
+    /// Refused while the replica, which was held back, has not been heard of again: as an operator, a moment later once more.
+    private func switchOver(_ old: PairLab.Node) async throws {
+        var attempts = 10
+        while true {
             let outcome = try await old.daemon.command(["switchover"])
-            guard outcome.exitCode == 0 else {
+            if outcome.exitCode == 0 { return }
+            attempts -= 1
+            guard attempts > 0 else {
                 throw LabError.command("syncgate switchover", output: outcome.output + outcome.errors)
             }
+            try await Task.sleep(for: .milliseconds(500))
         }
     }
 
