@@ -83,11 +83,15 @@ struct LiveServer {
                 if reply.code == .unknownCommand { refused.append((name, true)) }
             }
         }
-        // This one changes something in every form. From Redis 7 on a user may ask about himself.
+        // These change something in every form. From Redis 7 on a user may ask about himself.
         do throws(RedisError) {
             let user = try await connection.send(["ACL", "WHOAMI"], timeout: timeout).text ?? "default"
-            let answer = try await connection.send(["ACL", "DRYRUN", user, "CLIENT", "UNPAUSE"], timeout: timeout)
-            if answer.text?.contains("no permissions") == true { refused.append(("client|unpause", false)) }
+            for command in [["CLIENT", "UNPAUSE"], ["PSYNC", "?", "-1"], ["BGSAVE"]] {
+                let answer = try await connection.send(["ACL", "DRYRUN", user] + command, timeout: timeout)
+                guard answer.text?.contains("no permissions") == true else { continue }
+                let name = command[0] == "CLIENT" ? "client|unpause" : command[0].lowercased()
+                refused.append((name, false))
+            }
         } catch {
             guard case .server = error else { throw error }
         }
