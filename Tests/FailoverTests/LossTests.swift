@@ -205,7 +205,8 @@ struct LossTests {
         #expect(entry.loss == .exact(bytes: 310))
         #expect(entry.epoch == nil)
         let memory = try #require(story.actions.memory)
-        #expect(memory.discarded == Memory.Discarded(epoch: 2, lost: Self.lost, isCopied: false, runID: "a"))
+        #expect(
+            memory.discarded == Memory.Discarded(epoch: 2, lost: Self.lost, isCopied: false, runID: ServerText.id("a")))
         #expect(story.actions.presence?.settled == Settlement(epoch: 2, lost: Self.lost))
         try linkUp(&story)
         #expect(story.actions.memory?.discarded?.isCopied == true)
@@ -222,6 +223,15 @@ struct LossTests {
         #expect(try returned(serving()).actions.presence?.settled == nil)
     }
 
+    @Test("what a server discarded before it became master is nothing that a promotion over it has lost")
+    func forgottenAsMaster() throws {
+        var story = try returned(serving())
+        #expect(try #require(story.actions.memory).discarded != nil)
+        story.passes(.milliseconds(500))
+        try story.reads(local: NodeTests.master, peer: NodeTests.peerReplica)
+        #expect(try #require(story.actions.memory).discarded == nil)
+    }
+
     @Test("a promotion whose daemon is not to be seen is settled when it is")
     func settlesLater() throws {
         var story = try returning(serving(over))
@@ -230,7 +240,7 @@ struct LossTests {
         #expect(story.actions.presence?.settled == nil)
         #expect(
             story.actions.memory?.discarded
-                == Memory.Discarded(epoch: nil, lost: Self.lost, isCopied: false, runID: "a"))
+                == Memory.Discarded(epoch: nil, lost: Self.lost, isCopied: false, runID: ServerText.id("a")))
         story.happens(.peerDaemon(Presence(virtualRouterID: 51, node: "node2", state: .starting, epoch: 2)))
         #expect(story.actions.presence?.settled == nil)
         story.happens(.peerDaemon(serving(over)))
