@@ -88,7 +88,8 @@ struct LiveCheckTests {
         await local.stop()
         await peer.stop()
         #expect(outcome.exitCode == 0, "\(outcome.output) \(outcome.errors)")
-        let findings = Self.findings(outcome).filter { !$0.contains("folders") }
+        // Not everybody may have real-time priority.
+        let findings = Self.findings(outcome).filter { !$0.contains("folders") && !$0.hasSuffix("rights real_time") }
         #expect(
             findings == [
                 "ok interface interface", "ok rights rights", "ok vrid vrid", "ok local role", "ok local commands",
