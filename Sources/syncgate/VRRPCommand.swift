@@ -169,7 +169,8 @@ struct VRRPRunCommand: AsyncParsableCommand {
     private func start(_ configuration: StandaloneConfiguration, _ printer: VRRPPrinter) throws -> StandaloneThread {
         do throws(SystemCallError) {
             return try StandaloneThread(
-                [configuration], realTime: realTime ? RealTime.Settings() : nil, onEnd: SignalPipe.wake,
+                [configuration], realTime: realTime ? RealTime.Settings(locksMemory: true) : nil,
+                onEnd: SignalPipe.wake,
                 notify: printer.take)
         } catch {
             throw error.exit

@@ -116,7 +116,7 @@ struct InsideTests {
         #expect(
             removing?.description == "cannot remove 198.51.100.100/24 from eth0: EPERM (Operation not permitted); "
                 + "run as root or with CAP_NET_ADMIN")
-        let memory = try onOwnThread { RealTime.apply(RealTime.Settings(priority: nil)) }
+        let memory = try onOwnThread { RealTime.apply(RealTime.Settings(priority: nil, locksMemory: true)) }
         #expect(
             memory.map(\.description) == [
                 "cannot lock the memory: ENOMEM (Cannot allocate memory); allow it by CAP_IPC_LOCK or LimitMEMLOCK=infinity"
