@@ -5,8 +5,8 @@ import Operations
 import Replication
 
 /// The history of one virtual router: `history-<router>.jsonl` in the state folder, one `HistoryEntry` per line, each synced.
-/// What is found out later is a line of its own behind the entry that it amends, which stays as it was written. Bounded: when it has grown beyond a quarter more than it keeps, the oldest go. Belongs to one thread at a time; its calls
-/// may block.
+/// What is found out later is a line of its own behind the entry that it amends, which stays as it was written. Bounded:
+/// when it has grown beyond a quarter more than it keeps, the oldest go. Belongs to one thread at a time; its calls may block.
 struct HistoryFile {
     /// How much is kept.
     struct Limit: Sendable {

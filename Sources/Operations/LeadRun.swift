@@ -95,9 +95,12 @@ public struct LeadRun: Sendable {
 /// Small orders to one server, each in one write.
 public enum ServerOrders {
     /// `SLAVEOF 127.0.0.1 1`: read-only from now on, with the data set that it has, following nobody.
-    package static func park(_ servers: OpenServers) async throws(ServerTrouble) {
+    package static func park(_ servers: OpenServers) async throws(ServerTrouble) { try await park(servers.local) }
+
+    /// The same for one server.
+    static func park(_ server: Server) async throws(ServerTrouble) {
         let (host, port) = ReplicationInfo.parking
-        try MasterFence.check(try await servers.local.perform([["SLAVEOF", host, String(port)]], isRepeatable: true))
+        try MasterFence.check(try await server.perform([["SLAVEOF", host, String(port)]], isRepeatable: true))
     }
 
     /// Closes the connections of the local server's clients and subscribers; how many.

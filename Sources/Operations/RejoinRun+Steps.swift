@@ -249,10 +249,7 @@ extension RejoinRun {
     }
 
     func park() async {
-        do throws(ServerTrouble) {
-            let (host, port) = ReplicationInfo.parking
-            try MasterFence.check(try await old.perform([["SLAVEOF", host, String(port)]], isRepeatable: true))
-        } catch {
+        do throws(ServerTrouble) { try await ServerOrders.park(old) } catch {
             recorder.record("park_failed", "it could not be made read-only again: \(error)")
         }
     }
