@@ -27,7 +27,7 @@ import Testing
         #expect(totals.failovers > 8)
         #expect(totals.switchovers > 8)
         #expect(totals.follows > 20)
-        #expect(totals.amendments > 5)
+        #expect(totals.amendments > 2)
         #expect(totals.fullCopies > 20)
         #expect(totals.partialCopies > 20)
         #expect(totals.lossesReported > 10)
