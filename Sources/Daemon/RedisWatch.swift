@@ -103,10 +103,12 @@ struct RedisWatch: Equatable {
         return min(complaint, next)
     }
 
-    /// When the silence is told next; nil while there is none.
+    /// When the silence is told next, also at the moment when it counts; nil while there is none.
     private var complaint: Instant? {
         guard let since = unansweredSince else { return nil }
-        return (toldAt.map { max($0, since) } ?? since) + settings.sampleInterval
+        let last = toldAt.map { max($0, since) } ?? since
+        let (next, down) = (last + settings.sampleInterval, since + settings.downAfter)
+        return last < down ? min(next, down) : next
     }
 
     /// Takes an event and returns what to do.

@@ -8,7 +8,7 @@ extension Coordinator {
         if !isLinkUsable { return .interfaceDown }
         if configuration.policy.hasWitnesses, isWitnessReachable == false { return .witnessUnreachable }
         let downAfter = configuration.timing.downAfter
-        if local.isDown(after: downAfter, now) {
+        if local.isDown(after: downAfter) {
             return .redisDown(
                 local.reading == .dead
                     ? "its process is gone, and its port refuses connections"

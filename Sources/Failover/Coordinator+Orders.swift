@@ -53,7 +53,8 @@ extension Coordinator {
         switch peer.reading {
         case .dead: return knownMaster(.dead, now)
         case .silent(let since) where now - since >= silenceOfTheDead: return knownMaster(.silent, now)
-        default: return nil
+        // The gate asks it; where it gets no answer, what was read last bounds the loss.
+        default: return masterSample == nil ? nil : knownMaster(.answering, now)
         }
     }
 

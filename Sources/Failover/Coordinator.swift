@@ -232,7 +232,7 @@ struct Coordinator: Sendable, Equatable {
     /// When to look again although nothing happens; nil for never. What is over and waits for something else is left out.
     var deadline: Instant? {
         let timing = configuration.timing
-        var times: [Instant?] = [asked?.deadline, local.silentUntil(timing.downAfter)]
+        var times: [Instant?] = [asked?.deadline]
         switch phase {
         case .starting(let since, let inPlaceSince):
             times += [since + timing.waitForPeer, inPlaceSince.map { $0 + timing.startGrace }]

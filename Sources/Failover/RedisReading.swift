@@ -6,7 +6,8 @@ public enum RedisReading: Sendable, Equatable {
     indirect case observed(Observation)
     /// No process listens: the connection was closed or not there, and a new one was refused.
     case dead
-    /// It was asked then, and has not answered since: slow, hung, or cut off. Told again and again while that lasts.
+    /// It was asked then, and has not answered since: slow, hung, or cut off. Told again and again while that lasts, also when
+    /// it has lasted for `down_after`: only what is told then counts.
     case silent(since: Instant)
     /// It answers `-BUSY`: a script runs. Alive, and cannot be told anything.
     case busy

@@ -42,18 +42,14 @@ struct ServerView: Sendable, Equatable {
     /// Whether an operation has given it a role that no reading has shown yet.
     var isOutdated: Bool { given != nil }
 
-    /// Its process is gone, or it has not answered for `limit`.
-    func isDown(after limit: Duration, _ now: Instant) -> Bool {
+    /// Its process is gone, or it had not answered for `limit` when that was last looked at: that time passes since is no
+    /// silence, for whoever looks may be waiting for a processor, with the answer unread.
+    func isDown(after limit: Duration) -> Bool {
         switch reading {
         case .dead: true
-        case .silent(let since): now - since >= limit
+        case .silent(let since): readAt.map { $0 - since >= limit } ?? false
         case .observed, .busy, .unusable, nil: false
         }
-    }
-
-    /// When it will have been silent for `limit`; nil while it answers.
-    func silentUntil(_ limit: Duration) -> Instant? {
-        if case .silent(let since) = reading { since + limit } else { nil }
     }
 
     /// Whether the latest reading is younger than `limit`.

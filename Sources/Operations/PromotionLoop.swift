@@ -3,11 +3,6 @@ import Replication
 
 /// Executes the actions of one `Promotion` and brings their outcomes back as events, until it has finished.
 struct PromotionLoop: Sendable {
-    /// Pools reconnect only when their connections end: idle and subscribed ones would go on with the old master.
-    static let disconnectCommands = [
-        ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"], ["CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "yes"],
-    ]
-
     let run: PromotionRun
     let master: Server
     let endpoint: Endpoint
@@ -122,7 +117,7 @@ struct PromotionLoop: Sendable {
             }
         }
         // Where the master is not asked, the keys tell whether the data set was replaced already.
-        let isBrief = run.options.knownMaster == nil || progress.local != nil
+        let isBrief = !run.options.isMasterGone || progress.local != nil
         report(local: await Self.read(run.local, isBrief: isBrief), &progress)
     }
 
@@ -304,17 +299,10 @@ struct PromotionLoop: Sendable {
 
     private func disconnectClients() async {
         do throws(ServerTrouble) {
-            var counts: [Int64] = []
-            for outcome in try await master.perform(Self.disconnectCommands, isRepeatable: true) {
-                switch outcome {
-                case .success(.integer(let count)): counts.append(count)
-                case .success: counts.append(0)
-                case .failure(let error): throw .unusable("\(error)")
-                }
-            }
+            let (clients, subscribers) = try await ServerOrders.disconnectClients(of: master)
             run.recorder.record(
                 "disconnected",
-                "\(counts[0]) client(s) and \(counts[1]) subscriber(s) of the old master are disconnected")
+                "\(clients) client(s) and \(subscribers) subscriber(s) of the old master are disconnected")
         } catch {
             run.recorder.record("disconnect_failed", "clients of \(endpoint.url) stay connected to it: \(error)")
         }

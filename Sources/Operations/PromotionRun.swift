@@ -32,8 +32,9 @@ public struct PromotionRun: Sendable {
         public var stateDirectory: String?
         /// Whether a signal asked us to stop. Asked between two events.
         public var isStopping: @Sendable () -> Bool = { false }
-        /// What is known of a master that cannot be asked: then nothing is sent to it, and nothing waits for it.
+        /// What is known of the master. To one that is gone nothing is sent, and nothing waits for it.
         public var knownMaster: SyncGate.KnownMaster?
+        var isMasterGone: Bool { knownMaster.map { $0.contact != .answering } ?? false }
         /// Called the moment the local server is master, before the old master's clients are disconnected. Must not wait.
         public var onPromoted: @Sendable () -> Void = {}
         /// Watch for a moment whether the old master's link to the new one comes up, and say so.
@@ -77,7 +78,7 @@ public struct PromotionRun: Sendable {
     public func run() async -> OperationReport {
         var lock: FenceJournal.Lock?
         // A known master is not touched, and so is no fence: there is nothing to wait for.
-        if !options.isDryRun, !isLocked, options.knownMaster == nil {
+        if !options.isDryRun, !isLocked, !options.isMasterGone {
             switch await journal.lock(waiting: options.timeout) {
             case .acquired(let acquired): lock = acquired
             case .busy: return await report(.refused, .refused, journal.busyReason)
@@ -101,7 +102,7 @@ public struct PromotionRun: Sendable {
                     username: options.local.url.username, password: options.local.url.password),
                 tls: options.local.tls)
         let master = servers?.peer ?? Server(endpoint, timeout: options.connectTimeout)
-        if options.knownMaster != nil { return await promote(from: master, at: endpoint, knownBy: observation.info) }
+        if options.isMasterGone { return await promote(from: master, at: endpoint, knownBy: observation.info) }
         let resumed =
             options.isDryRun ? nil : await MasterFence.recover(journal, endpoint, recorder)
         return await promote(from: master, at: endpoint, local: observation.info, resumed: resumed)
@@ -141,7 +142,8 @@ public struct PromotionRun: Sendable {
         let announced = await announcedAddress(master: master, endpoint: endpoint, info: known, local: info)
         let policy = SyncGate.Policy(
             timeout: options.timeout, onTimeout: options.onTimeout, maxLossBytes: options.maxLossBytes,
-            force: options.force, listedAs: announced.listedAs, resumedMaster: resumed)
+            force: options.force, listedAs: announced.listedAs, resumedMaster: resumed,
+            knownMaster: options.knownMaster)
         let request = Promotion.Request(policy: policy, keepMaster: options.keepMaster)
         let loop = PromotionLoop(run: self, master: master, endpoint: endpoint, follow: announced.target)
         return await loop.run(request, first: first)
@@ -180,7 +182,7 @@ public struct PromotionRun: Sendable {
         do throws(ServerTrouble) {
             let info = try await master.observe().info
             guard info.masterLink != nil, info.server?.runID == runID else { return }
-            _ = try await master.perform(PromotionLoop.disconnectCommands)
+            _ = try await ServerOrders.disconnectClients(of: master)
             if info.server.map({ Fence.suited(for: $0.version) }) == .clientPause {
                 _ = try await master.perform([["CLIENT", "UNPAUSE"]])
             }

@@ -31,25 +31,35 @@ extension RejoinRun {
         return .fenced(kind, until: renewed.until, runID: renewed.runID)
     }
 
-    /// Executes what may take long, while the fence is renewed. What was renewed comes first.
-    private func whileFenced(_ body: @escaping @Sendable () async -> [Rejoin.Event]) async -> [Rejoin.Event] {
-        await withTaskGroup(of: (isBody: Bool, events: [Rejoin.Event]).self) { group in
-            group.addTask { (true, await body()) }
-            group.addTask {
-                var last: Rejoin.Event?
-                while true {
-                    do { try await Task.sleep(for: Self.fenceTime / 2) } catch {
-                        return (false, last.map { [$0] } ?? [])
-                    }
-                    last = await renewal(for: Self.fenceTime) ?? last
-                }
-            }
-            var events: [Rejoin.Event] = []
+    /// Executes what may take long, while the fence is renewed whenever the rejoin says so.
+    private func whileFenced(
+        _ progress: inout Progress, _ body: @escaping @Sendable () async -> [Rejoin.Event]
+    ) async -> [Rejoin.Event] {
+        await withTaskGroup(of: [Rejoin.Event]?.self) { group in
+            group.addTask { await body() }
+            sleep(until: progress.rejoin.deadline, in: &group)
             for await piece in group {
-                if piece.isBody { group.cancelAll() }
-                events = piece.isBody ? events + piece.events : piece.events + events
+                if let events = piece {
+                    group.cancelAll()
+                    return events
+                }
+                for action in progress.rejoin.handle(.deadlineReached, now: .now) {
+                    guard case .fence(let duration) = action else { continue }
+                    let event = await renewal(for: duration) ?? .fenceFailed("it could not be renewed")
+                    _ = progress.rejoin.handle(event, now: .now)
+                }
+                sleep(until: progress.rejoin.deadline, in: &group)
             }
-            return events
+            return []
+        }
+    }
+
+    /// Ends with nil at the deadline, if there is one; its end is of no interest once the body's has come.
+    private func sleep(until deadline: Instant?, in group: inout TaskGroup<[Rejoin.Event]?>) {
+        guard let deadline else { return }
+        group.addTask {
+            do { try await Task.sleep(for: max(deadline - .now, .zero)) } catch {}
+            return nil
         }
     }
 
@@ -119,7 +129,7 @@ extension RejoinRun {
         let endpoint = await old.endpoint
         let timeout = old.timeout
         let received = Received()
-        var events = await whileFenced {
+        var events = await whileFenced(&progress) {
             do throws(StreamReadError) {
                 let bytes = try await StreamConnection.read(
                     from: endpoint.url, tls: endpoint.tls, id: span.psyncID, at: span.from - lead,
@@ -175,7 +185,7 @@ extension RejoinRun {
         recorder.record("saving", "a snapshot of its data set is kept: \(reason)")
         let name = snapshotName(reading)
         let (old, new, folder, isStopping) = (old, new, folder, isStopping)
-        let events = await whileFenced {
+        let events = await whileFenced(&progress) {
             let run = SnapshotRun(server: old, writer: SalvageWriter(folder: folder)) {
                 if isStopping() { return .stopped }
                 if case .failure(let trouble) = await PromotionLoop.read(new, isBrief: true) {
@@ -236,7 +246,7 @@ extension RejoinRun {
     }
 
     private func disconnectClients() async {
-        do throws(ServerTrouble) { _ = try await old.perform(PromotionLoop.disconnectCommands) } catch {
+        do throws(ServerTrouble) { _ = try await ServerOrders.disconnectClients(of: old) } catch {
             recorder.record("disconnect_failed", "its clients could not be disconnected: \(error)")
         }
     }

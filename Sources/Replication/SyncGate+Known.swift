@@ -9,7 +9,7 @@ extension SyncGate {
     /// What the caller knows of a master that cannot be asked.
     public struct KnownMaster: Sendable, Equatable {
         /// Dead (its process is gone), silent, or restarted: another process under its address. With `answering` the gate
-        /// asks the master itself, as if nothing were known.
+        /// asks the master itself, and the last reading bounds the loss where it never gets an answer.
         public var contact: Contact
         /// The last reading of it while the local server was its replica; bounds the loss.
         public var lastSample: Observation?

@@ -113,7 +113,7 @@ extension SyncGate {
     /// What is lost if the replica is promoted as it was last read.
     static func loss(_ attempt: Attempt, target: Target?, _ now: Instant) -> Loss {
         guard let master = target?.observation ?? attempt.master, let replica = attempt.replica else {
-            return .unknown(.neverSampled)
+            return attempt.policy.knownMaster.map { loss(attempt, knowing: $0, now) } ?? .unknown(.neverSampled)
         }
         guard isComparable(replica.info, master.info) else { return .unknown(.notComparable) }
         let missing = max(master.info.masterReplicationOffset - replica.info.dataOffset, 0)

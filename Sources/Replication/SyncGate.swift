@@ -20,7 +20,7 @@ public struct SyncGate: Sendable, Equatable {
     /// What the operator wants.
     public struct Policy: Sendable, Equatable {
         /// What to do when the time is up.
-        public enum OnTimeout: String, Sendable, Equatable {
+        public enum OnTimeout: String, Sendable, Equatable, CaseIterable {
             /// Leave everything as it is.
             case refuse
             /// Promote with the loss that is left.

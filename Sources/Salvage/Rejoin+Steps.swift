@@ -7,7 +7,8 @@ extension Rejoin {
         var fence: Fence?
         /// `nil`: no fence, or one without an end.
         var fencedUntil: Instant?
-        var isRenewing = false
+        /// When the fence is to be renewed; `nil` while it is being done, or where it has no end.
+        var renewAt: Instant?
         /// The process that was fenced.
         var fencedRunID: String?
         var reading: Reading?
@@ -37,6 +38,8 @@ extension Rejoin {
 
     /// A fence that ends sooner is renewed before anything is made to follow.
     static let margin = Duration.milliseconds(500)
+    /// A fence that could not be renewed is tried again after this long: what holds on for now is no reason to give up.
+    static let renewalRetry = Duration.milliseconds(500)
     /// Bytes that are read before what is missing, for the database.
     static let usualLead: Int64 = 65_536
     /// How often something is saved before it is given up: the master's own PINGs make a second time ordinary.
@@ -59,14 +62,14 @@ extension Rejoin {
         case (_, .fenced(let fence, let until, let runID)):
             return fenced(fence, until, runID)
         case (_, .fenceFailed(let words)):
-            return fenceFailed(words)
+            return fenceFailed(words, now)
         case (_, .unreachable(let server, let reason)):
             return refuse(.unreachable(server, reason: reason))
         case (_, .aborted):
             return finish(.aborted)
         case (_, .deadlineReached):
             guard let deadline, now >= deadline else { return [] }
-            memory.isRenewing = true
+            memory.renewAt = nil
             return [.fence(for: memory.request.fenceTime)]
         default:
             return step(event, now)
@@ -79,7 +82,7 @@ extension Rejoin {
         case (.examining, .examined(let reading)):
             return examined(reading, now)
         case (.detaching, .detached(let fence, let until)):
-            (memory.fence, memory.fencedUntil) = (fence, until)
+            hold(fence, until)
             return examine()
         case (.reading(let span), .read(let tally)):
             return read(span, tally)
@@ -109,15 +112,23 @@ extension Rejoin {
 
 extension Rejoin {
     private mutating func fenced(_ fence: Fence, _ until: Instant?, _ runID: String) -> [Action] {
-        (memory.fence, memory.fencedUntil, memory.isRenewing) = (fence, until, false)
+        hold(fence, until)
         memory.fencedRunID = runID
         return state == .fencing ? examine() : []
     }
 
-    private mutating func fenceFailed(_ words: String) -> [Action] {
-        guard memory.request.policy != .discard else { return state == .fencing ? examine() : [] }
-        guard state == .fencing || memory.isRenewing else { return [] }
-        return refuse(.fenceFailed(words))
+    private mutating func hold(_ fence: Fence, _ until: Instant?) {
+        (memory.fence, memory.fencedUntil) = (fence, until)
+        memory.renewAt = until.map { $0 - memory.request.fenceTime / 2 }
+    }
+
+    /// Where it was to be renewed, the next look tells whether it held.
+    private mutating func fenceFailed(_ words: String, _ now: Instant) -> [Action] {
+        guard state == .fencing else {
+            if memory.fencedUntil != nil { memory.renewAt = now + Self.renewalRetry }
+            return []
+        }
+        return memory.request.policy == .discard ? examine() : refuse(.fenceFailed(words))
     }
 
     /// Whether it cannot take writes now, and for a moment more.

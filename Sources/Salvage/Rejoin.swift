@@ -200,8 +200,7 @@ public struct Rejoin: Sendable, Equatable {
         case finish(Outcome)
     }
 
-    /// Where it stands. From every state but the first and the last two, `unreachable`, `aborted` and a fence that cannot
-    /// be renewed lead to `finished`.
+    /// Where it stands. From every state but the first and the last two, `unreachable` and `aborted` lead to `finished`.
     public enum State: Sendable, Equatable {
         /// Leaves to `fencing` when requested.
         case idle
@@ -241,7 +240,7 @@ public struct Rejoin: Sendable, Equatable {
         switch state {
         case .idle, .fencing, .following, .finished: nil
         case .examining, .detaching, .reading, .writing, .syncing, .renaming, .snapshotting:
-            memory.isRenewing ? nil : memory.fencedUntil.map { $0 - memory.request.fenceTime / 2 }
+            memory.renewAt
         }
     }
 }

@@ -1,30 +1,11 @@
-import ArgumentParser
+public import ArgumentParser
 import Operations
 import Replication
 import Salvage
 
-/// What `--on-timeout` may be.
-enum OnTimeoutArgument: String, ExpressibleByArgument, CaseIterable {
-    case refuse, promote
-
-    /// For the gate.
-    var policy: SyncGate.Policy.OnTimeout { self == .promote ? .promote : .refuse }
-}
-
-/// What `--on-divergence` may be.
-enum OnDivergenceArgument: String, ExpressibleByArgument, CaseIterable {
-    case salvage, snapshot, refuse, discard
-
-    /// For the rejoin.
-    var policy: DivergencePolicy {
-        switch self {
-        case .salvage: .salvage
-        case .snapshot: .snapshot
-        case .refuse: .refuse
-        case .discard: .discard
-        }
-    }
-}
+// What `--on-timeout` and `--on-divergence` may be.
+extension SyncGate.Policy.OnTimeout: ExpressibleByArgument {}
+extension DivergencePolicy: ExpressibleByArgument {}
 
 /// How `promote` and `demote` are executed and what they print.
 struct ExecutionOptions: ParsableArguments {
@@ -70,7 +51,7 @@ struct PromoteCommand: AsyncParsableCommand {
     var timeout = DurationArgument(.seconds(10))
 
     @Option(help: "What to do when the time is up.")
-    var onTimeout = OnTimeoutArgument.refuse
+    var onTimeout = SyncGate.Policy.OnTimeout.refuse
 
     @Option(
         help: ArgumentHelp(
@@ -99,7 +80,7 @@ struct PromoteCommand: AsyncParsableCommand {
         options.master = try master.map { try connection.otherEndpoint($0, option: "--master", like: endpoint) }
         options.timeout = timeout.duration
         options.connectTimeout = connection.connectTimeout.duration
-        options.onTimeout = onTimeout.policy
+        options.onTimeout = onTimeout
         options.maxLossBytes = maxLossBytes?.bytes
         options.force = force
         options.keepMaster = keepMaster
@@ -136,7 +117,7 @@ struct DemoteCommand: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp(
             "How writes that the peer never got are kept before they are discarded.", valueName: "policy"))
-    var onDivergence = OnDivergenceArgument.salvage
+    var onDivergence = DivergencePolicy.salvage
 
     @Option(
         help: ArgumentHelp("Where they are kept. Default: 'salvage' in the state folder.", valueName: "folder"))
@@ -155,7 +136,7 @@ struct DemoteCommand: AsyncParsableCommand {
         options.timeout = timeout.duration
         options.connectTimeout = connection.connectTimeout.duration
         options.force = force
-        options.salvage.policy = onDivergence.policy
+        options.salvage.policy = onDivergence
         options.salvage.directory = salvageDir
         options.isDryRun = execution.dryRun
         options.stateDirectory = execution.stateDir

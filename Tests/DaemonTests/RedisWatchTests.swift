@@ -99,6 +99,11 @@ struct RedisWatchTests {
         #expect(watch.handle(.deadlineReached, now: at(201)) == [silence])
         #expect(watch.deadline == at(301))
         #expect(watch.handle(.deadlineReached, now: at(301)) == [silence])
+        // Late as it may be, the moment at which it counts is not missed.
+        #expect(watch.handle(.deadlineReached, now: at(1050)) == [silence])
+        #expect(watch.deadline == at(1101))
+        #expect(watch.handle(.deadlineReached, now: at(1101)) == [silence])
+        #expect(watch.deadline == at(1201))
         #expect(watch.handle(.deadlineReached, now: at(2101)) == [silence, .disconnect, .connect])
         #expect(watch.handle(.notConnected(.connectTimedOut(after: .seconds(1))), now: at(3101)) == [])
         #expect(watch.handle(.deadlineReached, now: at(3101)) == [silence, .connect])

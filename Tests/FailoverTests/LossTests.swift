@@ -75,7 +75,8 @@ struct LossTests {
             Issue.record("not elected")
             return
         }
-        #expect(order.knownMaster == nil)
+        #expect(order.knownMaster?.contact == .answering)
+        #expect(order.knownMaster?.lastSample != nil)
         let evidence = Evidence(target: nil, appliedOffset: 1000, fence: nil, waited: .zero)
         story.ends(loss: .unknown(.neverSampled), evidence: evidence)
         #expect(story.actions.memory?.promotion?.promotion == promotion("c", "h1", 1000))

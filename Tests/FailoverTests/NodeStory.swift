@@ -135,7 +135,8 @@ extension [Node.Action] {
 extension RedisOrder {
     var word: String {
         switch self {
-        case .promote(let order): order.knownMaster.map { "promote(\($0.contact))" } ?? "promote"
+        case .promote(let order):
+            order.knownMaster.flatMap { $0.contact == .answering ? nil : "promote(\($0.contact))" } ?? "promote"
         case .lead: "lead"
         case .handOver: "hand over"
         case .follow(let discard, _): "follow(\(discard))"

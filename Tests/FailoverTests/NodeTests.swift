@@ -59,12 +59,21 @@ struct NodeTests {
     @Test("a Redis that hangs is given its time, and not more")
     func redisHangs() throws {
         var story = try serving()
-        story.happens(.local(.silent(since: story.now)))
-        story.passes(.milliseconds(990))
+        let since = story.now
+        story.happens(.local(.silent(since: since)))
+        story.happens(.local(.silent(since: since)), after: .milliseconds(990))
         #expect(story.state == .serving)
-        let words = story.passes(.milliseconds(20)).words
+        let words = story.happens(.local(.silent(since: since)), after: .milliseconds(10)).words
         #expect(words.contains("resign"))
         #expect(story.state == .fault)
+    }
+
+    @Test("whoever looks at Redis waits for a processor: that nothing is told is no silence")
+    func lookerStarved() throws {
+        var story = try serving()
+        story.happens(.local(.silent(since: story.now)))
+        story.passes(.seconds(5))
+        #expect(story.state == .serving)
     }
 
     @Test("busy, loading elsewhere, a changed password: no reason to give anything away")

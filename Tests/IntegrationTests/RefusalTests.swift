@@ -83,15 +83,13 @@ struct RefusalTests {
     @Test("a loading replica", arguments: [RedisVersion.v2_8, .v7_0])
     func loading(version: RedisVersion) async throws {
         try await withPair(version) { pair in
-            try await RedisPair.send(["SLAVEOF", "NO", "ONE"], to: pair.replica)
-            let script = "for i = 1, 400000 do redis.call('SET', 'many:' .. i, i) end"
-            try await RedisPair.send(["EVAL", script, "0"], to: pair.replica)
-            try await RedisPair.send(["SAVE"], to: pair.replica)
-            // A machine of today loads that in a tenth of a second: a server that can be told so takes its time.
-            let slowly = ["--key-load-delay", "50", "--loading-process-events-interval-bytes", "1024"]
+            await pair.replica.kill()
+            // Ten seconds of nothing, between which it answers.
+            let nap = "*3\r\n$5\r\nDEBUG\r\n$5\r\nSLEEP\r\n$6\r\n0.0001\r\n"
+            try String(repeating: nap, count: 60_000).write(
+                toFile: pair.replica.directory + "/appendonly.aof", atomically: true, encoding: .utf8)
             try await pair.replica.restart(
-                arguments: ["--slaveof", "127.0.0.1", "\(pair.master.port)"] + (version < .v6_2 ? [] : slowly),
-                untilLoaded: false)
+                arguments: ["--appendonly", "yes", "--slaveof", "127.0.0.1", "\(pair.master.port)"], untilLoaded: false)
             let outcome = try await pair.promote()
             #expect(outcome.exitCode == 1, "\(outcome.output)")
             #expect(outcome.errors.contains("loading"))

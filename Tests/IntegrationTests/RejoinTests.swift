@@ -80,15 +80,20 @@ struct RejoinTests {
         arguments: RedisVersion.available)
     func restarted(version: RedisVersion) async throws {
         try await withPair(version) { pair in
-            try await pair.diverge()
-            try await RedisPair.send(["SET", "late", "1"], to: pair.master)
-            // The replica's full copy may still be written.
-            try await RedisPair.wait("the master's child") {
-                try await RedisPair.info(pair.master)["rdb_bgsave_in_progress"] == "0"
-            }
-            try await RedisPair.send(["SAVE"], to: pair.master)
-            await pair.master.kill()
-            try await pair.master.restart()
+            try await pair.divergeAndRestart()
+            let outcome = try await pair.demote(pair.master, peer: pair.replica, ["--force"])
+            #expect(outcome.exitCode == 4, "\(outcome.output) \(outcome.errors)")
+            try await pair.expectRolesSwapped(countingResyncs: false)
+            try await pair.expectSnapshot(keys: 101)
+        }
+    }
+
+    @Test("a snapshot that takes longer than a fence holds is made once: the fence is renewed meanwhile")
+    func slowSnapshot() async throws {
+        try await withPair(.v7_0) { pair in
+            try await pair.divergeAndRestart()
+            // 101 keys: seven seconds.
+            try await RedisPair.send(["CONFIG", "SET", "rdb-key-save-delay", "70000"], to: pair.master)
             let outcome = try await pair.demote(pair.master, peer: pair.replica, ["--force"])
             #expect(outcome.exitCode == 4, "\(outcome.output) \(outcome.errors)")
             try await pair.expectRolesSwapped(countingResyncs: false)
@@ -174,6 +179,19 @@ extension RedisPair {
         return RememberedPromotion(
             masterRunID: runID, replicationID: old["master_replid"] ?? runID,
             offset: Int64(new["slave_repl_offset"] ?? "") ?? -1)
+    }
+
+    /// As `diverge`, and one write later the old master's process is another one, with all its keys.
+    fileprivate func divergeAndRestart() async throws {
+        try await diverge()
+        try await RedisPair.send(["SET", "late", "1"], to: master)
+        // The replica's full copy may still be written.
+        try await RedisPair.wait("the master's child") {
+            try await RedisPair.info(master)["rdb_bgsave_in_progress"] == "0"
+        }
+        try await RedisPair.send(["SAVE"], to: master)
+        await master.kill()
+        try await master.restart()
     }
 
     /// Writes to the old master: plain, binary, in a transaction, to another database.

@@ -96,7 +96,10 @@ private final class FakeServerHandler: ChannelInboundHandler {
 
     private func fill(_ block: [UInt8], context: ChannelHandlerContext) {
         let buffer = ByteBuffer(bytes: block)
-        while context.channel.isWritable { context.write(wrapOutboundOut(buffer), promise: nil) }
+        // A closed channel says that it is writable, for ever.
+        while context.channel.isActive, context.channel.isWritable {
+            context.write(wrapOutboundOut(buffer), promise: nil)
+        }
         context.flush()
     }
 }

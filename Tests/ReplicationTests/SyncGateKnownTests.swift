@@ -54,6 +54,21 @@ struct SyncGateKnownTests {
         #expect(gate.handle(.requested(policy), now: at(0)) == [.sample(.both, after: .zero)])
     }
 
+    @Test("one that was thought to answer, and does not: what was read last bounds the loss")
+    func answeringNoMore() {
+        for contact in [Gate.Contact.dead, .silent] {
+            var gate = SyncGate()
+            var policy = policy()
+            policy.knownMaster = .init(contact: .answering, lastSample: Self.sample, stillSince: nil)
+            _ = gate.handle(.requested(policy), now: at(0))
+            _ = gate.handle(.masterUnreachable(contact), now: at(1))
+            let opening = Gate.Opening(
+                evidence: evidence(target: nil, applied: 990, fence: nil, waited: 0),
+                loss: .atMost(bytes: 10, sampleAge: .milliseconds(42)), master: contact)
+            #expect(read(&gate, replicaInfo(applied: 990, isUp: false)) == [.open(opening)])
+        }
+    }
+
     @Test("without a reading nothing bounds the loss, and no limit holds")
     func unsampled() {
         var open = gate(.dead, sample: nil)

@@ -167,6 +167,10 @@ struct RejoinTests {
         #expect(story.after(.deadlineReached, at: 2499) == [])
         #expect(story.after(.deadlineReached, at: 2500) == [.fence(for: .seconds(5))])
         #expect(story.rejoin.deadline == nil)
+        // Once it does not work, and is tried again.
+        #expect(story.after(.fenceFailed("no"), at: 3000) == [])
+        #expect(story.rejoin.deadline == at(3500))
+        #expect(story.after(.deadlineReached, at: 3500) == [.fence(for: .seconds(5))])
         #expect(
             story.after(.fenced(.clientPause, until: at(9000), runID: oldRunID), at: isRenewedInTime ? 4999 : 5000)
                 == [])
