@@ -27,6 +27,16 @@ public protocol RouterCore: Sendable {
     mutating func handle(_ event: Event, now: Instant) -> [Action]
 }
 
+extension RouterCore {
+    /// Handles an event in place, and looks when there is something to do next: a look from outside would copy the core.
+    mutating func advance(
+        _ event: Event, now: Instant
+    ) -> (actions: [Action], due: (deadline: Instant?, isActive: Bool)) {
+        let actions = handle(event, now: now)
+        return (actions, (deadline, isActive))
+    }
+}
+
 extension StandaloneRouter: RouterCore {
     /// `Event.start`.
     public static var start: Event { .start }

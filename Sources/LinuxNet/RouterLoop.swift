@@ -265,7 +265,9 @@ public final class RouterLoop<Core: RouterCore> {
         var events = [event]
         var handled = 0
         while handled < events.count {
-            for action in router.core.handle(events[handled], now: .now) {
+            let step = router.core.advance(events[handled], now: .now)
+            due[index] = step.due
+            for action in step.actions {
                 if let action = Core.networkAction(of: action) {
                     for outcome in execute(action, index) { events.append(Core.network(outcome)) }
                 } else {
@@ -274,7 +276,6 @@ public final class RouterLoop<Core: RouterCore> {
             }
             handled += 1
         }
-        due[index] = (router.core.deadline, router.core.isActive)
     }
 
     /// Executes it, and returns what came of it.
