@@ -116,6 +116,7 @@ final class RedisOperations: Sendable {
         case .lead:
             var options = LeadRun.Options(local: configuration.local, peer: configuration.peer)
             options.connectTimeout = configuration.connectTimeout
+            options.maxLossBytes = configuration.node.policy.maxLossBytes
             outcome = .init(await LeadRun(options, over: servers, report: { _ in }).run(), startedAt)
         case .handOver(let timeout):
             var options = demotion(.handOver, timeout, stop)

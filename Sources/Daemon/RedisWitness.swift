@@ -14,6 +14,7 @@ final class WitnessProbe: Sendable {
     private static let misses = 3
 
     private let state: Mutex<(witnesses: [Witness], isStopped: Bool)>
+    private let hasStarted = Atomic(false)
     private let tell: @Sendable (Bool) -> Void
 
     /// Makes a probe; `tell` is called on its thread whenever it changes whether any of them answers.
@@ -22,8 +23,9 @@ final class WitnessProbe: Sendable {
         self.tell = tell
     }
 
-    /// Starts the thread.
+    /// Starts the thread, once.
     func start() throws(SystemCallError) {
+        guard !hasStarted.exchange(true, ordering: .relaxed) else { return }
         _ = try HeartbeatThread.start(name: "witness") { _ in self.run() }
     }
 
@@ -39,6 +41,7 @@ final class WitnessProbe: Sendable {
         while true {
             let (witnesses, isStopped) = state.withLock { $0 }
             if isStopped { return }
+            if witnesses.isEmpty { (missed, told) = ([:], nil) }
             let start = ContinuousClock.now
             let answering = WitnessRound.answering(witnesses, within: Self.patience)
             for witness in witnesses { missed[witness] = answering.contains(witness) ? 0 : (missed[witness] ?? 0) + 1 }

@@ -58,7 +58,9 @@ extension Coordinator {
     private mutating func take(local reading: RedisReading, _ now: Instant) {
         // What another process had for a master says nothing of this one.
         if local.take(reading, now) != nil { (masterGone, masterSample) = (nil, nil) }
-        forgetPromotion()
+        // Nor has a master one itself, whatever it followed before.
+        if local.isMaster == true, running == nil { (masterGone, masterSample) = (nil, nil) }
+        forgetPromotion(now)
         forgetDiscarded()
         adoptEpoch()
         guard let info = local.info, !info.isLoading, !local.isOutdated else { return }
@@ -94,13 +96,24 @@ extension Coordinator {
             }
         }
         guard case .observed(let observation) = reading, observation.info.masterLink == nil,
-            !observation.info.isLoading,
-            let link = local.info?.masterLink, link.isUp, link.fullResync == nil
+            !observation.info.isLoading, let info = local.info
         else { return }
         let isSame = masterSample.map { $0.info.server?.runID == observation.info.server?.runID } ?? true
-        // Restarted while the local server could not be asked, and copied since: it has a new master.
-        let isCopied = local.info?.identity.map { $0.id == observation.info.identity?.id } ?? false
-        if isSame || isCopied { (masterSample, masterGone) = (observation, nil) }
+        guard let link = info.masterLink, link.isUp, link.fullResync == nil else {
+            // What it writes while nothing arrives is lost as well. Before Redis 4 only a link that is up tells how much.
+            if let sample = masterSample, isSame, let id = sample.info.identity?.id, id == observation.info.identity?.id
+            {
+                masterSample = observation
+            }
+            return
+        }
+        if isSame || isCopy(info, of: observation.info) { (masterSample, masterGone) = (observation, nil) }
+    }
+
+    /// Whether the local server, whose link is up, has copied this master, which was restarted while it could not be asked: it
+    /// has a new one.
+    private func isCopy(_ info: ReplicationInfo, of master: ReplicationInfo) -> Bool {
+        info.identity.map { $0.id == master.identity?.id } ?? info.isListed(by: master)
     }
 
     /// The standby is master by now: the addresses can go, before the clients are told by Redis.
@@ -112,7 +125,11 @@ extension Coordinator {
         phase = .handingOver(handingOver)
     }
 
+    /// What the next promotion is counted as: one more than both nodes have seen.
+    private var nextEpoch: UInt64 { min(max(memory.epoch, presence?.epoch ?? 0), Memory.mostEpoch - 1) + 1 }
+
     private mutating func ended(_ id: OperationID, _ outcome: OperationOutcome, _ now: Instant) {
+        if id == writeFence?.operation { return writeFenceEnded(outcome, now) }
         guard let running, running.id == id else { return }
         self.running = nil
         self.outcome = running.order == .park && outcome.result == .done ? nil : outcome
@@ -121,16 +138,16 @@ extension Coordinator {
         case .promote, .lead:
             memory.promotion = promotion(by: running.order, outcome)
             local.give(isMaster: true, at: now)
-            (promotedAt, promotion) = (now, outcome)
+            (promotedAt, promotion, isToParkCutOff) = (now, outcome, true)
             (masterGone, masterSample) = (nil, nil)
-            memory.epoch = max(memory.epoch, presence?.epoch ?? 0) + 1
+            memory.epoch = nextEpoch
             memory.wasMaster = true
             remember()
         case .follow, .handOver, .park:
             if case .follow = running.order { followed(outcome.account) }
-            if case .handOver = running.order { memory.epoch = max(memory.epoch, presence?.epoch ?? 0) + 1 }
+            if case .handOver = running.order { memory.epoch = nextEpoch }
             local.give(isMaster: false, at: now)
-            (promotedAt, masterGone, masterSample) = (nil, nil, nil)
+            (promotedAt, masterGone, masterSample, isToParkCutOff) = (nil, nil, nil, false)
             (memory.wasMaster, memory.promotion) = (false, nil)
             remember()
         case .disconnectClients, .writeFence: break

@@ -35,15 +35,25 @@ extension Coordinator {
 
     mutating func fail(_ fault: Fault, _ now: Instant) {
         if case .fault(let before, _) = phase {
-            guard before.code != fault.code else { return }
-            return enter(.fault(fault, retryAt: nil), fault.code, "\(fault)", now)
+            if before.code != fault.code { enter(.fault(fault, retryAt: nil), fault.code, "\(fault)", now) }
+            return parkCutOff(now)
         }
-        let wasServing = state == .serving || state == .handingOver
+        // Elected by its own deafness: what has not been promoted yet is left as it is.
+        if fault == .witnessUnreachable, state == .gating, let running { output.append(.node(.abort(running.id))) }
         leave()
-        // Cut off, this node must not acknowledge what nobody else will ever see.
-        if fault == .witnessUnreachable, wasServing, local.isMaster == true, running == nil { order(.park, now) }
+        parkCutOff(now)
         enter(.fault(fault, retryAt: nil), fault.code, "\(fault)", now)
         answer(OrderAnswer(isDone: false, text: "\(fault)"))
+    }
+
+    /// Cut off, this node must not acknowledge what nobody else will ever see: also where it cannot be done at once, or where
+    /// the interface went first.
+    private mutating func parkCutOff(_ now: Instant) {
+        guard isToParkCutOff, configuration.policy.hasWitnesses, isWitnessReachable == false, local.isMaster == true,
+            running == nil, parkAt.map({ now >= $0 }) ?? true
+        else { return }
+        parkAt = now + configuration.timing.retryAfter
+        order(.park, now)
     }
 
     /// Out of the election for a while, because of what an operation came to; the longer, the more often in a row.

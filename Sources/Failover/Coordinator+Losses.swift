@@ -54,23 +54,44 @@ extension Coordinator {
         return promoted.promotion
     }
 
-    /// The local server is a master: what it discarded before is nothing that a promotion over it has lost.
+    /// The local server is a master: what it discarded before is nothing that a promotion over it has lost; and where no copy
+    /// took its place, nothing was discarded at all.
     mutating func forgetDiscarded() {
-        guard let discarded = memory.discarded, discarded.epoch == nil, let info = local.info, !local.isOutdated,
-            info.masterLink == nil
+        guard let discarded = memory.discarded, discarded.epoch == nil || !discarded.isCopied, let info = local.info,
+            !local.isOutdated, info.masterLink == nil
         else { return }
         memory.discarded = nil
         remember()
     }
 
-    /// The local server is another process, or no master any more: what it holds is not what was promoted.
-    mutating func forgetPromotion() {
-        guard let promoted = memory.promotion, let info = local.info, !local.isOutdated, let server = info.server,
-            server.runID != promoted.runID || info.masterLink != nil
-        else { return }
-        memory.promotion = nil
-        remember()
+    /// The local server is another process, or no master any more: what it holds is not what was promoted. Or the old master
+    /// has its data by now.
+    mutating func forgetPromotion(_ now: Instant) {
+        guard let promoted = memory.promotion, let info = local.info, !local.isOutdated, let server = info.server else {
+            return
+        }
+        guard server.runID == promoted.runID, info.masterLink == nil, !isSettled(promoted.promotion, now) else {
+            (memory.promotion, copiedBySince) = (nil, nil)
+            return remember()
+        }
     }
+
+    /// Whether the old master has been a replica of the local server for a while: what it holds beyond it from now on is no
+    /// loss of that promotion.
+    private mutating func isSettled(_ promotion: RememberedPromotion, _ now: Instant) -> Bool {
+        guard peerFollowsLocal, let info = peer.info, info.masterLink?.isUp == true,
+            info.server?.runID == promotion.masterRunID
+        else {
+            copiedBySince = nil
+            return false
+        }
+        let since = copiedBySince ?? now
+        copiedBySince = since
+        return now - since >= Self.settlingTime
+    }
+
+    /// As long as the other node may need to find out which promotion its loss belongs to.
+    private static let settlingTime: Duration = .seconds(10)
 
     // MARK: What is found out
 

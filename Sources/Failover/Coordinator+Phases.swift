@@ -220,7 +220,8 @@ extension Coordinator {
 
     private mutating func serve(_ cause: String, _ why: String, _ now: Instant) {
         output.append(.serve)
-        (resignedAt, promotedAt, activeHeardAt, minReplicas, hasReplica) = (nil, nil, nil, nil, nil)
+        (resignedAt, promotedAt, activeHeardAt, hasReplica) = (nil, nil, nil, nil)
+        (minReplicas, writeFence, isToParkCutOff) = (nil, nil, true)
         (failures, undecided, decision) = (0, nil, nil)
         let answer = OrderAnswer(
             isDone: true, text: "\(configuration.node) serves now", loss: promotion?.loss ?? .none,

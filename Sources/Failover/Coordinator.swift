@@ -69,6 +69,13 @@ struct Coordinator: Sendable, Equatable {
         var deadline: Instant
     }
 
+    /// An order for `min-slaves-to-write`, which does not keep others from being given.
+    struct WriteFence: Sendable, Equatable {
+        var operation: OperationID
+        /// It has failed, and may be given again then.
+        var retryAt: Instant?
+    }
+
     /// An exclusive operation that is under way.
     struct Running: Sendable, Equatable {
         var id: OperationID
@@ -181,10 +188,19 @@ struct Coordinator: Sendable, Equatable {
     var transitions = 0
     /// `min-slaves-to-write` as it was last ordered.
     var minReplicas: Int?
+    /// The order for that which is under way or has failed, and when it may be given again.
+    var writeFence: WriteFence?
+    /// The local Redis has served, or was promoted to, and has not been made to follow or read-only since: a master that must
+    /// not stay one without sight of anybody.
+    var isToParkCutOff = false
+    /// When it may be parked once more, after it did not work.
+    var parkAt: Instant?
     /// Whether the peer's Redis could take over, as it was last told.
     var hasReplica: Bool?
     /// Since when the other daemon is to tell by what promotion its Redis is master.
     var promotionAwaitedSince: Instant?
+    /// Since when the old master of the remembered promotion follows the local server.
+    var copiedBySince: Instant?
     /// When the memory was last written down.
     var rememberedAt: Instant?
     private var shown: Presence?
@@ -209,7 +225,7 @@ struct Coordinator: Sendable, Equatable {
             look(now)
             rounds += 1
         } while phase != before && rounds < 8
-        keepWriteFence()
+        keepWriteFence(now)
         show()
         lookedAt = now
         return output

@@ -68,6 +68,8 @@ public struct Memory: Sendable, Equatable {
         }
     }
 
+    /// The highest number of a promotion. No pair comes near it; whoever shows more than that is none of ours.
+    public static let mostEpoch: UInt64 = 1 << 53
     /// How many histories are kept.
     public static let capacity = 8
 
@@ -76,7 +78,7 @@ public struct Memory: Sendable, Equatable {
         epoch: UInt64 = 0, wasMaster: Bool = false, lineage: [Lineage] = [], isPaused: Bool = false,
         promotion: Promoted? = nil, discarded: Discarded? = nil
     ) {
-        self.epoch = epoch
+        self.epoch = min(epoch, Self.mostEpoch)
         self.wasMaster = wasMaster
         self.lineage = lineage
         self.isPaused = isPaused

@@ -202,6 +202,8 @@ extension Node {
         var next = configuration
         (next.timing, next.policy, next.router.priority) = (new.timing, new.policy, priority)
         coordinator.configuration = next
+        // What was said of those that are gone says nothing of others.
+        if !new.policy.hasWitnesses { coordinator.isWitnessReachable = nil }
         coordinate(.deadlineReached, &output, now)
     }
 

@@ -57,7 +57,7 @@ public struct Presence: Sendable, Hashable {
         guard channel.utf8.count <= Self.longest else { return nil }
         let parts = channel.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 8, parts[0] == "syncgate", let id = UInt8(parts[1]), id > 0, parts[2].isNodeName,
-            let state = CoordinatorState(rawValue: String(parts[3])), let epoch = UInt64(parts[4]),
+            let state = CoordinatorState(rawValue: String(parts[3])), let epoch = parts[4].epoch,
             parts[5] == "master" || parts[5] == "replica"
         else { return nil }
         self.init(
@@ -99,7 +99,7 @@ extension Settlement {
 
     fileprivate init?(field: Substring) {
         let parts = field.split(separator: ",", omittingEmptySubsequences: false)
-        guard parts.count == 3, let epoch = UInt64(parts[0]), let bytes = parts[1].quantity else { return nil }
+        guard parts.count == 3, let epoch = parts[0].epoch, let bytes = parts[1].quantity else { return nil }
         let commands = parts[2].quantity
         guard commands != nil || parts[2] == "-" else { return nil }
         self.init(epoch: epoch, lost: LossAmendment(bytes: bytes, commands: commands))
@@ -122,6 +122,9 @@ extension StringProtocol {
                 }
             }
     }
+
+    /// The number of a promotion that a pair can have come to.
+    fileprivate var epoch: UInt64? { UInt64(self).flatMap { $0 <= Memory.mostEpoch ? $0 : nil } }
 
     /// A number of bytes or commands, in digits; nil for anything else.
     fileprivate var quantity: Int64? {

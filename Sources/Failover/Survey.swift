@@ -145,6 +145,10 @@ public struct Survey: Sendable, Equatable {
 
     private func diverged(_ peer: ReplicationInfo, _ own: Int64, _ others: Int64) -> Verdict {
         let bytes = "\(own) bytes here and \(others) at the peer have no counterpart"
+        // Promoted while it was cut off, and read-only since: who serves has gone on meanwhile, and is not to be replaced.
+        if peerServes, peer.masterLink == nil, local.masterLink != nil {
+            return .follow(.surplus, "the peer serves, and the local Redis does not; \(bytes)")
+        }
         if isPromotedFrom(peer, local) { return .lead("the local server was promoted last; \(bytes)") }
         if isPromotedFrom(local, peer) { return follow(peer, .surplus, "the peer was promoted last; \(bytes)") }
         if peerServes { return follow(peer, .surplus, "the peer serves; \(bytes)") }

@@ -50,12 +50,16 @@ package enum Files {
         try syncFolder(of: path)
     }
 
-    /// Adds to the end of a file, synced.
+    /// Adds to the end of a file, synced: all of it, or, where there is no room, nothing that the next line would hang on to.
     package static func append(_ bytes: [UInt8], to path: String) throws(FileTrouble) {
         let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
         guard file >= 0 else { throw FileTrouble("write", path) }
         defer { close(file) }
-        try write(bytes[...], to: file, path)
+        let size = lseek(file, 0, SEEK_END)
+        do throws(FileTrouble) { try write(bytes[...], to: file, path) } catch {
+            if size >= 0 { _ = ftruncate(file, size) }
+            throw error
+        }
         guard fdatasync(file) == 0 else { throw FileTrouble("sync", path) }
     }
 

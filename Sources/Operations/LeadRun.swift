@@ -11,6 +11,8 @@ public struct LeadRun: Sendable {
         public var peer: Endpoint
         /// The limit for connecting, and for each command.
         public var connectTimeout: Duration = .seconds(1)
+        /// The most that may be lost, bytes: with a limit, nothing is promoted past a peer that cannot be asked.
+        public var maxLossBytes: Int64?
 
         /// Makes options.
         public init(local: Endpoint, peer: Endpoint) {
@@ -61,8 +63,15 @@ public struct LeadRun: Sendable {
             return refused
         }
         guard own.masterLink != nil else { return report(.alreadyMaster, "\(options.local.url) is master already") }
+        guard other == nil else { return await promote(losing: .none) }
         // Nobody knows what a peer that cannot be asked held beyond.
-        return await promote(losing: other == nil ? .unknown(.neverSampled) : .none)
+        if let limit = options.maxLossBytes {
+            let refusal = Refusal.lossAboveLimit(bytes: nil, limit: limit)
+            var refused = report(.refused, "\(refusal)")
+            refused.reasonCode = refusal.code
+            return refused
+        }
+        return await promote(losing: .unknown(.neverSampled))
     }
 
     private func promote(losing loss: Loss) async -> OperationReport {

@@ -105,15 +105,16 @@ actor MasterFence {
         let start = ContinuousClock.now
         let milliseconds = String(Int64((duration / .milliseconds(1)).rounded(.up)))
         do throws(ServerTrouble) {
-            let pause = fence == .clientPause ? [["CLIENT", "PAUSE", milliseconds, "WRITE"]] : []
-            if fence == .password { try await replaceGuard(for: duration) }
-            let outcomes = try await master.perform(pause + [["INFO"]], isRepeatable: true)
+            let isPause = fence == .clientPause
+            if !isPause { try await replaceGuard(for: duration) }
+            let order = isPause ? ["CLIENT", "PAUSE", milliseconds, "WRITE"] : ["CONFIG", "GET", "requirepass"]
+            let outcomes = try await master.perform([order, ["INFO"]], isRepeatable: true)
             try Self.check(outcomes)
             guard let server = try Server.observation(outcomes[outcomes.count - 1], at: start).info.server else {
                 return nil
             }
-            // Another process knows nothing of the password.
-            if fence == .password, server.runID != fencedRunID {
+            // Another process knows nothing of the password, and the former guard may have been quicker.
+            if !isPause, server.runID != fencedRunID || !isPassword(in: outcomes[0]) {
                 await forget()
                 return nil
             }
@@ -123,7 +124,15 @@ actor MasterFence {
         }
     }
 
-    /// The process that was fenced is gone, and its fence with its memory.
+    /// Whether the reply to `CONFIG GET requirepass` is the fence's.
+    private func isPassword(in outcome: Result<RedisReply, RedisError>) -> Bool {
+        guard case .success(.array(let pair)) = outcome, pair.count == 2, let password = entry?.fencePassword else {
+            return false
+        }
+        return pair[1].text == password
+    }
+
+    /// The fence is gone, with the memory of the process that was fenced, or by its guard.
     private func forget() async {
         await guardProcess?.dismiss()
         journal.delete()

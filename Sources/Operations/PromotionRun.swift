@@ -182,7 +182,9 @@ public struct PromotionRun: Sendable {
         do throws(ServerTrouble) {
             let info = try await master.observe().info
             guard info.masterLink != nil, info.server?.runID == runID else { return }
-            _ = try await ServerOrders.disconnectClients(of: master)
+            do throws(ServerTrouble) { _ = try await ServerOrders.disconnectClients(of: master) } catch {
+                recorder.record("disconnect_failed", "clients of \(endpoint.url) stay connected to it: \(error)")
+            }
             if info.server.map({ Fence.suited(for: $0.version) }) == .clientPause {
                 _ = try await master.perform([["CLIENT", "UNPAUSE"]])
             }

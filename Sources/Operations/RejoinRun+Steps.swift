@@ -36,7 +36,8 @@ extension RejoinRun {
         _ progress: inout Progress, _ body: @escaping @Sendable () async -> [Rejoin.Event]
     ) async -> [Rejoin.Event] {
         await withTaskGroup(of: [Rejoin.Event]?.self) { group in
-            group.addTask { await body() }
+            // It may block for as long as a data set is copied; what renews the fence must not wait for that.
+            group.addTask(executorPreference: globalConcurrentExecutor) { await body() }
             sleep(until: progress.rejoin.deadline, in: &group)
             for await piece in group {
                 if let events = piece {
@@ -241,8 +242,39 @@ extension RejoinRun {
             await disconnectClients()
             return .followed(offset: before.masterLink == nil ? before.masterReplicationOffset : nil)
         } catch {
-            return .followFailed("\(error)")
+            return await lookAgain(after: error, until, progress)
         }
+    }
+
+    /// For how long a server that does not answer any more is asked whether it was told.
+    private static let longestStall = Duration.seconds(3)
+
+    /// The answer was lost: it may have been told all the same, now or when it goes on.
+    private func lookAgain(
+        after trouble: ServerTrouble, _ until: Instant?, _ progress: Progress
+    ) async -> Rejoin.Event {
+        var found: ReplicationInfo?
+        let end = ContinuousClock.now + Self.longestStall
+        while found == nil {
+            do throws(ServerTrouble) { found = try await old.observePatiently().info } catch {
+                guard case .silent = error, ContinuousClock.now < end else {
+                    return .followFailed("\(trouble); whether it was told is not known: \(error)")
+                }
+            }
+        }
+        guard let link = found?.masterLink, link.host == target.host, link.port == target.port else {
+            return .followFailed("\(trouble)")
+        }
+        recorder.record(
+            "following", "it follows \(target.host) \(target.port), although its answer was lost (\(trouble))")
+        guard let last = progress.reading?.old, last.masterLink == nil else { return .followed(offset: nil) }
+        // Behind a fence that still holds, nothing was written since the last look.
+        if let until, ContinuousClock.now < until {
+            await disconnectClients()
+            return .followed(offset: last.masterReplicationOffset)
+        }
+        await restore("it was told to follow after its fence had ended")
+        return .followFailed("\(trouble)")
     }
 
     private func disconnectClients() async {

@@ -63,7 +63,7 @@ struct RejoinRun: Sendable {
         while true {
             // Nothing comes for a state that waits only when its action was interrupted.
             let next = events.isEmpty ? .aborted : events.removeFirst()
-            let event = isStopping() && progress.rejoin.state != .idle ? .aborted : next
+            let event = isStopping() && progress.rejoin.canBeAborted ? .aborted : next
             for action in progress.rejoin.handle(event, now: .now) {
                 if case .finish(let outcome) = action { return await end(outcome, progress) }
                 events += await execute(action, &progress)
@@ -113,7 +113,7 @@ struct RejoinRun: Sendable {
         switch outcome {
         case .followed(let account, nil): return .followed(account)
         case .followed(_, let leaked?):
-            await restore(leaked)
+            await restore("\(leaked) bytes were written behind the fence")
             return .leaked(leaked)
         case .refused(.byPolicy(let bytes)) where !acceptsSurplus:
             return .refused(.wouldDiscard(bytes.map { .bytes($0) } ?? .dataSet(keys: progress.reading?.old.keys)))
@@ -125,13 +125,12 @@ struct RejoinRun: Sendable {
 
     /// What was written behind a fence that had ended is not safe: the old master gets its role back before the new one's
     /// data set takes the place of its own.
-    private func restore(_ leaked: Int64) async {
+    func restore(_ why: String) async {
         do throws(ServerTrouble) {
             try MasterFence.check(try await old.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true))
-            recorder.record("restored", "\(leaked) bytes were written behind the fence: it is master again")
+            recorder.record("restored", "\(why): it is master again")
         } catch {
-            recorder.record(
-                "restore_failed", "\(leaked) bytes were written behind the fence, and it follows by now: \(error)")
+            recorder.record("restore_failed", "\(why), and it follows by now: \(error)")
         }
     }
 }

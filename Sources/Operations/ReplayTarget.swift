@@ -72,6 +72,11 @@ struct ReplayTarget {
         if let link = info.masterLink {
             return "it is a replica of \(link.host):\(link.port), and takes no writes: replay to the master"
         }
+        if info.identity == nil, info.server?.runID == header.replicationID {
+            return
+                "it is the process that these writes were made on, and before Redis 4 nobody can tell whether it still has "
+                + "them: they are to be replayed to the other server"
+        }
         guard held(info) >= header.to - 1 else { return nil }
         return "it holds these writes already, from its own history: they are to be replayed to the other server"
     }
@@ -79,9 +84,7 @@ struct ReplayTarget {
     /// The last offset of the file's history that the server has; 0 where it did not go through it.
     func held(_ info: ReplicationInfo) -> Int64 {
         let id = header.replicationID
-        guard let identity = info.identity else {
-            return info.server?.runID == id ? info.masterReplicationOffset : 0
-        }
+        guard let identity = info.identity else { return 0 }
         if identity.id == id { return info.masterReplicationOffset }
         return identity.previous.map { $0.id == id ? $0.end : 0 } ?? 0
     }

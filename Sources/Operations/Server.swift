@@ -111,6 +111,9 @@ actor Server {
     /// Our own address on the open connection.
     var localAddress: String? { connection?.localAddress }
 
+    /// Whether it is on this machine; false without a connection.
+    var isOnThisMachine: Bool { connection?.isToThisMachine ?? false }
+
     /// Uses another password from the next connection on.
     func usePassword(_ password: String?) { endpoint.url.password = password }
 

@@ -60,6 +60,9 @@ struct SnapshotRun {
     /// `dir` and `dbfilename`.
     private func dumpPath() async throws(Trouble) -> String {
         let outcomes = try await perform([["CONFIG", "GET", "dir"], ["CONFIG", "GET", "dbfilename"]])
+        guard await server.isOnThisMachine else {
+            throw .words("its dump file is on another machine, where a snapshot of it can be kept: run this there")
+        }
         var parts: [String] = []
         for outcome in outcomes {
             switch outcome {

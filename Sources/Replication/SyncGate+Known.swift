@@ -54,7 +54,7 @@ extension SyncGate {
     static func loss(_ attempt: Attempt, knowing known: KnownMaster, _ now: Instant) -> Loss {
         guard let sample = known.lastSample, let replica = attempt.replica else { return .unknown(.neverSampled) }
         guard sample.info.masterLink == nil, sample.info.backlog.isActive,
-            let applied = offset(of: replica.info, after: sample.info)
+            let applied = offset(of: replica.info, after: sample.info), holdsData(known, replica.info) != false
         else { return .unknown(.notComparable) }
         let missing = max(sample.info.masterReplicationOffset - applied, 0)
         return .atMost(bytes: missing, sampleAge: max(now - sample.at, .zero))

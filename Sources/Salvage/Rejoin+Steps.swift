@@ -243,6 +243,7 @@ extension Rejoin {
         for file in memory.request.saved.sorted(by: { $0.span.from < $1.span.from })
         where file.span.psyncID == span.psyncID && file.span.from <= next && file.span.to > next
             && file.span.to <= reading.old.end(of: span.psyncID)
+            && (reading.old.identity != nil || isOfThisTime(file.span, span))
         {
             // A file that begins before what is missing has commands that the new master may have.
             let writes = file.span.from == next ? file.writes : nil
@@ -252,6 +253,12 @@ extension Rejoin {
         }
         guard next > span.from else { return }
         memory.safe = ReplicationPosition(replicationID: span.psyncID, offset: next - 1)
+    }
+
+    /// Before Redis 4 a process that follows and becomes master again has the same offsets under the same id once more, with
+    /// other writes. What was saved of those begins or ends elsewhere than what is missing now.
+    private func isOfThisTime(_ saved: StreamSpan, _ missing: StreamSpan) -> Bool {
+        saved.from == missing.from || saved.to == missing.to
     }
 }
 

@@ -235,6 +235,14 @@ public struct Rejoin: Sendable, Equatable {
     /// Makes one that waits for a request.
     public init() {}
 
+    /// Whether `aborted` ends it: not before it has begun, nor once the server is being told to follow.
+    public var canBeAborted: Bool {
+        switch state {
+        case .idle, .following, .finished: false
+        case .fencing, .examining, .detaching, .reading, .writing, .syncing, .renaming, .snapshotting: true
+        }
+    }
+
     /// When `deadlineReached` is due, to renew the fence; `nil` where none has to be.
     public var deadline: Instant? {
         switch state {

@@ -109,7 +109,7 @@ extension SalvageRange {
     /// Compares what `INFO` says of both, with all sections.
     ///
     /// - `promotion`: the new master's, where it is remembered. Needed before Redis 4; from then on it helps where the new
-    ///   master has been promoted again since. Where both tell, the lower offset counts.
+    ///   master has been promoted again since, and the servers themselves have nothing in common any more.
     /// - `saved`: what of the old master's history is safe already, whatever the new master holds.
     public init(
         old: ReplicationInfo, new: ReplicationInfo, promotion: RememberedPromotion? = nil,
@@ -147,15 +147,15 @@ extension SalvageRange {
     private static func common(
         old: ReplicationInfo, new: ReplicationInfo, _ promotion: RememberedPromotion?
     ) -> ReplicationPosition? {
-        let remembered = promotion.flatMap { promotion in
+        // What both servers say themselves is exact. A promotion is remembered by what was applied just before it, and more
+        // may have arrived since.
+        if let shared = old.history.flatMap({ own in new.history.flatMap { own.fork(from: $0) } }) { return shared }
+        return promotion.flatMap { promotion in
             // Before Redis 4 the process is the history.
             let isItsOwn = old.identity != nil || old.server?.runID == promotion.masterRunID
             let position = ReplicationPosition(replicationID: promotion.replicationID, offset: promotion.offset)
             return isItsOwn ? old.clamped(position) : nil
         }
-        let shared = old.history.flatMap { own in new.history.flatMap { own.fork(from: $0) } }
-        guard let remembered, let shared else { return remembered ?? shared }
-        return remembered.offset < shared.offset ? remembered : shared
     }
 
     /// Offsets go on counting when a history gets a new id, so that those of one server can be compared.

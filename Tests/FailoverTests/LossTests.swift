@@ -52,6 +52,22 @@ struct LossTests {
         #expect(story.actions.memory?.promotion == nil)
     }
 
+    @Test(
+        "once the old master has been its replica for a while, what that one loses later is no loss of this promotion")
+    func isOver() throws {
+        var story = try promoted()
+        let replica = ServerText(runID: "c", replid: "h2", follows: ("198.51.100.1", 6379, true))
+        let master = ServerText(runID: "b", replid: "h2", replicas: 1)
+        try story.reads(local: master, peer: replica)
+        story.now += .seconds(9)
+        try story.reads(local: master, peer: replica)
+        #expect(story.actions.presence?.promotion == promotion("c", "h1", 1000))
+        story.now += .seconds(1)
+        try story.reads(local: master, peer: replica)
+        #expect(story.actions.memory?.promotion == nil)
+        #expect(story.actions.presence?.promotion == nil)
+    }
+
     @Test("before Redis 4 the old master's process is the history")
     func oldVersion() throws {
         var story = NodeStory()

@@ -18,14 +18,30 @@ struct PresenceTests {
     @Test("with all that there is to be shown, in a name that is not long")
     func full() {
         let presence = Presence(
-            virtualRouterID: 255, node: String(repeating: "n", count: 64), state: .handingOver, epoch: .max,
+            virtualRouterID: 255, node: String(repeating: "n", count: 64), state: .handingOver, epoch: Memory.mostEpoch,
             isMaster: true, promotion: Self.promotion,
-            settled: Settlement(epoch: .max, lost: LossAmendment(bytes: .max, commands: .max)))
+            settled: Settlement(epoch: Memory.mostEpoch, lost: LossAmendment(bytes: .max, commands: .max)))
         #expect(Presence(channel: presence.channel) == presence)
         #expect(presence.channel.utf8.count < 360)
         #expect(
             presence.channel.contains(
                 ":\(String(repeating: "a", count: 40)),\(String(repeating: "9", count: 40)),9223372036854775807"))
+    }
+
+    @Test("numbers of promotions that no pair comes to are nobody's of ours, and the last one is not gone beyond")
+    func strangeEpochs() throws {
+        let beyond = Memory.mostEpoch + 1
+        for epoch in [beyond, .max] {
+            #expect(Presence(channel: "syncgate:51:x:standby:\(epoch):replica:-:-") == nil)
+            #expect(Presence(channel: "syncgate:51:x:standby:1:replica:-:\(epoch),1,1") == nil)
+            #expect(Memory(epoch: epoch).epoch == Memory.mostEpoch)
+        }
+        var story = try NodeTests().standby()
+        story.happens(
+            .peerDaemon(Presence(virtualRouterID: 51, node: "x", state: .serving, epoch: Memory.mostEpoch)))
+        story.happens(.peer(.dead))
+        story.ends()
+        #expect(story.actions.memory?.epoch == Memory.mostEpoch)
     }
 
     @Test("a promotion whose ids cannot stand in a name is left out", arguments: ["", "a:b", "a,b", "ä", "a*", "A b"])

@@ -94,6 +94,12 @@ struct SurveyTests {
             local: with(master) { ($0.replid, $0.previous, $0.offset) = ("h2", ("h1", 1000), 1100) },
             peer: with(master) { $0.offset = 1200 }, expected: "lead"),
         Case(
+            name: "promoted while it was cut off, and parked since: who serves stays master",
+            local: with(master) {
+                ($0.replid, $0.previous, $0.offset, $0.follows) = ("h2", ("h1", 1000), 1100, ("127.0.0.1", 1, false))
+            },
+            peer: with(master) { $0.offset = 1200 }, expected: "follow(surplus)", peerServes: true),
+        Case(
             name: "an empty master whose replica has data and no link",
             local: with(master) { ($0.keys, $0.replid) = (0, "x") },
             peer: with(master) { $0.follows = ("198.51.100.1", 6379, false) }, expected: "yield", peerFollows: true),

@@ -291,7 +291,13 @@ struct RejoinTests {
         var aborted = Story()
         _ = aborted.look(master(oldID, at: 410))
         _ = aborted.after(.read(tally310))
+        #expect(aborted.rejoin.canBeAborted)
         #expect(aborted.after(.aborted) == [.discardPartialFile, .releaseFence, .finish(.aborted)])
+        // A server that is being told to follow may follow: its answer counts.
+        var told = saved310()
+        _ = told.look(master(oldID, at: 410))
+        #expect(!told.rejoin.canBeAborted)
+        #expect(told.after(.aborted) == [])
     }
 
     @Test("one that never stands still is given up")

@@ -95,12 +95,13 @@ struct SalvageRangeTests {
     }
 
     @Test(
-        "where both tell, the lower offset counts", arguments: [(99, 100), (100, 101), (101, 101)] as [(Int64, Int64)])
-    func bothTell(offset: Int64, from: Int64) {
+        "what the servers say is exact, and what was applied just before the promotion is not",
+        arguments: [99, 100, 101] as [Int64])
+    func bothTell(offset: Int64) {
         let promotion = RememberedPromotion(masterRunID: oldRunID, replicationID: oldID, offset: offset)
         #expect(
             SalvageRange(old: master(oldID, at: 410), new: promoted(at: 100), promotion: promotion)
-                == .backlog(span(from, 411), .direct))
+                == .backlog(span(101, 411), .direct))
     }
 
     @Test(
