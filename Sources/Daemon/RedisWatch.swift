@@ -160,6 +160,7 @@ struct RedisWatch: Equatable {
 
     private mutating func deadlineReached(_ now: Instant) -> [Action] {
         var actions: [Action] = []
+        if let deadline { overslept(now - deadline) }
         if let since = unansweredSince, let complaint, complaint <= now {
             toldAt = now
             actions.append(.post(.silent(since: since)))
@@ -173,6 +174,14 @@ struct RedisWatch: Equatable {
         case .none, .connecting, .idle, .asked: break
         }
         return actions
+    }
+
+    /// Who stood still has not waited, and the server may have stood still as well, as on a machine that was paused: it has
+    /// its time from now on.
+    private mutating func overslept(_ time: Duration) {
+        guard time > settings.sampleInterval else { return }
+        unansweredSince = unansweredSince.map { $0 + time }
+        if case .asked(let question, let at) = link { link = .asked(question, at: at + time) }
     }
 
     private mutating func answered(_ outcomes: [Result<RedisReply, RedisError>], _ now: Instant) -> [Action] {

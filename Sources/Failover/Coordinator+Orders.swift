@@ -36,7 +36,10 @@ extension Coordinator {
         let isUnreachable =
             switch reading {
             case .dead, .silent: true
-            case .observed, .busy, .unusable: false
+            // A master is not kept out for ever by a peer that is no use to anybody.
+            case .busy, .unusable:
+                local.isMaster == true && memory.wasMaster && activeHeardAt == nil && presence?.state != .serving
+            case .observed: false
             }
         var own = info
         if local.isMaster == true { own.role = .master }

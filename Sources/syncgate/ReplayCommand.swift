@@ -14,7 +14,7 @@ struct SalvageReplayCommand: AsyncParsableCommand {
             "Apply the writes of a salvage file to the new master, each of them once, however often it is interrupted.",
         discussion: """
             Run it again after an interruption, with the same file and server: it goes on behind the last write that was \
-            applied. After it has ended, nothing on the server tells that it was: move the file away. Exit codes: 0 done; \
+            applied. The server remembers for a day that all of it was: move the file away. Exit codes: 0 done; \
             1 refused, stopped, or a write failed; 2 the file, an option or a password cannot be used; 3 the server could \
             not be reached, or was lost.
             """)

@@ -96,21 +96,35 @@ struct RedisWatchTests {
         #expect(watch.handle(.deadlineReached, now: at(101)) == [brief])
         #expect(watch.deadline == at(201))
         let silence = RedisWatch.Action.post(.silent(since: at(101)))
-        #expect(watch.handle(.deadlineReached, now: at(201)) == [silence])
-        #expect(watch.deadline == at(301))
-        #expect(watch.handle(.deadlineReached, now: at(301)) == [silence])
-        // Late as it may be, the moment at which it counts is not missed.
+        for now in stride(from: 201, to: 1001, by: 100) {
+            #expect(watch.handle(.deadlineReached, now: at(now)) == [silence])
+        }
+        // A little late as it may be, the moment at which it counts is not missed.
         #expect(watch.handle(.deadlineReached, now: at(1050)) == [silence])
         #expect(watch.deadline == at(1101))
-        #expect(watch.handle(.deadlineReached, now: at(1101)) == [silence])
-        #expect(watch.deadline == at(1201))
+        for now in stride(from: 1101, to: 2101, by: 100) {
+            #expect(watch.handle(.deadlineReached, now: at(now)) == [silence])
+        }
         #expect(watch.handle(.deadlineReached, now: at(2101)) == [silence, .disconnect, .connect])
+        for now in stride(from: 2201, to: 3101, by: 100) {
+            #expect(watch.handle(.deadlineReached, now: at(now)) == [silence])
+        }
         #expect(watch.handle(.notConnected(.connectTimedOut(after: .seconds(1))), now: at(3101)) == [])
         #expect(watch.handle(.deadlineReached, now: at(3101)) == [silence, .connect])
         #expect(watch.handle(.connected, now: at(3102)) == [everything])
         #expect(watch.handle(.deadlineReached, now: at(3201)) == [silence])
         #expect(watch.handle(.answered(full), now: at(3202)).count == 1)
         #expect(watch.deadline == at(3202))
+    }
+
+    @Test("who stood still has not waited: the server has its time from then on")
+    func overslept() {
+        var watch = observed()
+        _ = watch.handle(.deadlineReached, now: at(101))
+        // Two seconds that both stood still.
+        let silence = RedisWatch.Action.post(.silent(since: at(2001)))
+        #expect(watch.handle(.deadlineReached, now: at(2101)) == [silence])
+        #expect(watch.handle(.answered(full), now: at(2102)).count == 1)
     }
 
     @Test("a closed connection says nothing; the next one does")

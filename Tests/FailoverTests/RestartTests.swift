@@ -31,6 +31,21 @@ struct RestartTests {
         #expect(other.actions.words.contains("follow(kin)"))
     }
 
+    @Test(
+        "beside a Redis that cannot be used, a master whose daemon was restarted serves; any other server waits",
+        arguments: [RedisReading.unusable("WRONGPASS"), .busy], [true, false])
+    func besideUnusable(peer: RedisReading, wasMaster: Bool) throws {
+        var story = NodeStory(memory: Memory(epoch: 2, wasMaster: wasMaster))
+        story.link()
+        story.happens(.start)
+        for _ in 0..<120 {
+            try story.reads(local: NodeTests.master)
+            story.happens(.peer(peer))
+            story.passes(.milliseconds(100))
+        }
+        #expect(story.state == (wasMaster ? .serving : .starting))
+    }
+
     @Test("a process that stood still until its addresses expired does not put them back")
     func woken() throws {
         var story = try nodes.serving()
