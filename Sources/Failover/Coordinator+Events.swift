@@ -9,7 +9,7 @@ extension Coordinator {
         case .start: start(now)
         case .stop: isStopping = phase != .stopped
         case .link(let isUsable): isLinkUsable = isUsable
-        case .election(let name, let cause): (vrrp, vrrpCause) = (name, cause)
+        case .election(let name, let cause): (vrrp, vrrpCause, vrrpSince) = (name, cause, now)
         case .heard(.resigning):
             (resignedAt, activeHeardAt, heardPriority) = (now, nil, nil)
             // The other daemon may have promoted our Redis just now: the last reading does not show it yet.

@@ -173,8 +173,18 @@ extension Coordinator {
     /// elected during a longer sleep has had time to make it a replica.
     private func isLocalFresh(_ now: Instant) -> Bool { local.isFresh(configuration.timing.downAfter / 2, now) }
 
+    /// Elected while its Redis runs a script for long: it can serve nobody, and is in the way of the other node.
+    private mutating func electedTooEarly(_ now: Instant) {
+        guard let vrrpSince, now - vrrpSince >= configuration.timing.downAfter else { return }
+        leave()
+        enter(
+            .starting(since: now, inPlaceSince: nil), "not_in_place", "elected, but the local Redis answers nothing",
+            now)
+    }
+
     private mutating func elected(_ now: Instant) {
-        guard local.info != nil, !local.isOutdated || local.isMaster == true else { return }
+        guard local.info != nil else { return electedTooEarly(now) }
+        guard !local.isOutdated || local.isMaster == true else { return }
         // What a frozen process remembers of its Redis says nothing: the next reading is due at once.
         guard isLocalFresh(now) else { return }
         // Just promoted, or handed over to: what was read of the peer before that says nothing.

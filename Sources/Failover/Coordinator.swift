@@ -157,6 +157,7 @@ struct Coordinator: Sendable, Equatable {
     var isJoined = false
     var vrrp = VirtualRouter.StateName.initialize
     var vrrpCause = VirtualRouter.Cause.startup
+    var vrrpSince: Instant?
     /// When an Active router was heard last, and when one resigned last.
     var activeHeardAt: Instant?
     var heardPriority: Priority?

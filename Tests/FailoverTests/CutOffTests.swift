@@ -76,6 +76,20 @@ struct CutOffTests {
         #expect(story.happens(.witness(isReachable: false)).words.contains("park"))
     }
 
+    @Test("elected with a Redis that runs a script for long: it leaves the election to others, until it answers")
+    func busy() throws {
+        var story = try nodes.standby()
+        story.happens(.local(.busy))
+        story.passes(.milliseconds(400))
+        #expect(story.state == .standby)
+        #expect(story.node.isActive)
+        let words = story.happens(.local(.busy), after: .seconds(1)).words
+        #expect(words.contains("resign") && words.contains("-> starting"))
+        #expect(!story.node.isActive)
+        for _ in 0..<2 { try story.reads(local: NodeTests.replica, peer: NodeTests.peerMaster) }
+        #expect(story.state == .standby)
+    }
+
     @Test("a write fence that could not be set is set again, after a pause")
     func writeFenceFails() throws {
         var story = try nodes.serving { $0.policy.fencesIsolatedMaster = true }

@@ -50,11 +50,15 @@ extension RedisPair {
     /// Runs `syncgate demote` on one server.
     func demote(_ local: RedisServer, peer: RedisServer, _ more: [String] = []) async throws -> SyncgateProcess.Outcome
     {
-        try await SyncgateProcess.run(
-            [
-                "demote", "--local", "redis://127.0.0.1:\(local.port)", "--peer", "redis://127.0.0.1:\(peer.port)",
-                "--format", "json", "--state-dir", stateDirectory,
-            ] + more)
+        try await SyncgateProcess.run(demotion(local, peer: peer, more))
+    }
+
+    /// The arguments of `syncgate demote` on one server.
+    func demotion(_ local: RedisServer, peer: RedisServer, _ more: [String] = []) -> [String] {
+        [
+            "demote", "--local", "redis://127.0.0.1:\(local.port)", "--peer", "redis://127.0.0.1:\(peer.port)",
+            "--format", "json", "--state-dir", stateDirectory,
+        ] + more
     }
 
     /// The replica is master, the master follows it with its link up, is not fenced, and from Redis 5 on it did so

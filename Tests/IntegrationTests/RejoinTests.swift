@@ -101,6 +101,37 @@ struct RejoinTests {
         }
     }
 
+    @Test(
+        "frozen while a snapshot is made, until the fence is gone: what was written meanwhile is kept as well",
+        arguments: [RedisVersion.v3_2, .v5_0, .v7_0])
+    func frozen(version: RedisVersion) async throws {
+        try await withPair(version) { pair in
+            try await pair.diverge()
+            let script = "for i = 1, 300000 do redis.call('SET', 'many:' .. i, i) end"
+            try await RedisPair.send(["EVAL", script, "0"], to: pair.master)
+            let options = ["--force", "--on-divergence", "snapshot", "--format", "pretty"]
+            let run = try SyncgateProcess(pair.demotion(pair.master, peer: pair.replica, options))
+            try await run.waitForStep("saving")
+            run.signal(SIGSTOP)
+            try await RedisPair.wait("an unfenced master", limit: .seconds(9)) {
+                _ = try await RedisPair.send(["SET", "written-meanwhile", "1"], to: pair.master)
+                return true
+            }
+            run.signal(SIGCONT)
+            let outcome = await run.wait()
+            if outcome.exitCode == 1 {
+                // A question of before was too late: all is as it was.
+                #expect(try await RedisPair.info(pair.master)["role"] == "master")
+                return try await pair.expectUnfenced()
+            }
+            #expect(outcome.exitCode == 4, "\(outcome.output) \(outcome.errors)")
+            let folder = SalvageFolder.standard(stateDirectory: pair.stateDirectory)
+            let kept = try pair.kept().map { try Files.read("\(folder)/\($0.name)", limit: 64 << 20) ?? [] }
+            let holders = kept.filter { String(decoding: $0, as: UTF8.self).contains("written-meanwhile") }
+            #expect(!holders.isEmpty, "\(outcome.output)")
+        }
+    }
+
     @Test("its own PINGs are no writes: it follows without --force, and nothing is kept", arguments: withHistory)
     func pings(version: RedisVersion) async throws {
         try await withPair(version, arguments: ["--repl-ping-slave-period", "1"]) { pair in
