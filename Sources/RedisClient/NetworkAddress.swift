@@ -18,6 +18,13 @@ enum NetworkAddress {
             return nil
         }
     }
+
+    /// Whether the address of a server is one of this machine, for who sees himself under `own` on the way there; both as
+    /// text. Of a unix socket both are nil. A port of a container that is forwarded to a loopback address looks so too.
+    static func isOfThisMachine(_ address: String?, seenFrom own: String?) -> Bool {
+        guard let address else { return own == nil }
+        return address == own || address == "::1" || address.hasPrefix("127.")
+    }
 }
 
 /// A moment by which something must have happened.

@@ -11,8 +11,8 @@ public final class RedisConnection: Sendable {
     public let url: RedisURL
     /// Our own IP address on this connection as text, which is what the server sees; nil for a unix socket.
     public let localAddress: String?
-    /// Whether the server is on this machine, as far as addresses tell: by a unix socket, or at the address that we have
-    /// ourselves on this connection.
+    /// Whether the server is on this machine, as far as addresses tell: behind a unix socket, at a loopback address, or at the
+    /// one that we have ourselves on this connection.
     public let isToThisMachine: Bool
 
     private let channel: any Channel
@@ -23,7 +23,8 @@ public final class RedisConnection: Sendable {
         channel = opened.channel
         handler = opened.handler
         localAddress = opened.channel.localAddress?.ipAddress
-        isToThisMachine = localAddress == opened.channel.remoteAddress?.ipAddress
+        isToThisMachine = NetworkAddress.isOfThisMachine(
+            opened.channel.remoteAddress?.ipAddress, seenFrom: localAddress)
     }
 
     deinit { channel.close(promise: nil) }
