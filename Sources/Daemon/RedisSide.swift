@@ -201,7 +201,7 @@ public final class RedisSide: Sendable {
     /// A hang of the local server must be seen in time; the peer's is its own daemon's to see.
     private static func settings(_ configuration: VirtualRouterConfiguration, isLocal: Bool) -> RedisWatch.Settings {
         let downAfter = configuration.node.timing.downAfter
-        let own = min(.milliseconds(300), downAfter * 3 / 10)
+        let own = min(.milliseconds(400), downAfter * 4 / 10)
         return RedisWatch.Settings(
             sampleInterval: configuration.sampleInterval, downAfter: downAfter,
             calmInterval: isLocal ? own : min(.milliseconds(500), downAfter / 2),
