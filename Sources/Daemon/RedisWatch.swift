@@ -81,6 +81,8 @@ struct RedisWatch: Equatable {
     private var wasLetIn = false
     /// On the present connection.
     private var hasAnswered = false
+    /// To be asked once more when it has answered: what it says then may be of before the reason for the hurry.
+    private var isHurried = false
     private var retryPause = firstRetry
     private var last: ReplicationInfo?
     private var lastText: [UInt8] = []
@@ -120,7 +122,11 @@ struct RedisWatch: Equatable {
         case .answered(let outcomes): return answered(outcomes, now)
         case .closed(let error): return closed(error, now)
         case .hurried:
-            if case .idle = link { return ask(full: true, now) }
+            switch link {
+            case .idle: return ask(full: true, now)
+            case .asked: isHurried = true
+            case .none, .connecting: break
+            }
             return []
         case .deadlineReached: return deadlineReached(now)
         }
@@ -136,7 +142,7 @@ struct RedisWatch: Equatable {
 
     private mutating func connect(_ now: Instant) -> [Action] {
         link = .connecting
-        hasAnswered = false
+        (hasAnswered, isHurried) = (false, false)
         unansweredSince = unansweredSince ?? now
         lastText = []
         return [.connect]
@@ -145,6 +151,7 @@ struct RedisWatch: Equatable {
     private mutating func ask(full: Bool, _ now: Instant) -> [Action] {
         let question = Question(isFull: full || needsFull(now), withChannels: needsChannels(now))
         link = .asked(question, at: now)
+        isHurried = false
         unansweredSince = unansweredSince ?? now
         return [.ask(question)]
     }
@@ -227,7 +234,8 @@ struct RedisWatch: Equatable {
         let calm = info.masterLink == nil ? settings.calmInterval : settings.calmReplicaInterval
         let pause = isCalm ? max(calm, settings.sampleInterval) : settings.sampleInterval
         link = .idle(nextAt: max(at + pause, now))
-        return [.post(.observed(Observation(info, at: at)))] + actions
+        actions.insert(.post(.observed(Observation(info, at: at))), at: 0)
+        return isHurried ? actions + ask(full: true, now) : actions
     }
 
     /// The text of a busy server changes at every look, that of a quiet one seldom: it is not read twice.

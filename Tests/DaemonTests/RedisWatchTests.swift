@@ -117,6 +117,17 @@ struct RedisWatchTests {
         #expect(watch.deadline == at(3202))
     }
 
+    @Test("asked while a question is under way, it is asked once more: that answer may be of before")
+    func hurried() {
+        var watch = observed()
+        #expect(watch.handle(.hurried, now: at(50)) == [everything])
+        #expect(watch.handle(.hurried, now: at(51)) == [])
+        #expect(watch.handle(.hurried, now: at(51)) == [])
+        #expect(watch.handle(.answered(full), now: at(52)).last == everything)
+        #expect(watch.handle(.answered(full), now: at(53)).count == 1)
+        #expect(watch.deadline ?? at(0) > at(53))
+    }
+
     @Test("who stood still has not waited: the server has its time from then on")
     func overslept() {
         var watch = observed()
