@@ -31,6 +31,16 @@ public enum RealTime {
         guard code == 0 else { throw SystemCallError(.realTimePriority(priority), ErrorNumber(rawValue: code)) }
     }
 
+    /// The real-time priority of the calling thread; nil where it has ordinary scheduling.
+    package static var presentPriority: Int32? {
+        var parameters = sched_param()
+        var policy: Int32 = 0
+        guard pthread_getschedparam(pthread_self(), &policy, &parameters) == 0, policy & ~resetOnFork == SCHED_RR else {
+            return nil
+        }
+        return parameters.sched_priority
+    }
+
     /// Locks what the process has in memory, and what it touches later (mlockall with MCL_ONFAULT: without it, every
     /// thread's whole stack would count). Needs CAP_IPC_LOCK or LimitMEMLOCK.
     public static func lockMemory() throws(SystemCallError) {

@@ -171,9 +171,11 @@ final class ResetResponders {
     /// From now on, they answer.
     func start(_ opened: [ResetResponder]) {
         running.removeAll { $0.control.end <= .now }
+        // As punctual as the thread that gives the address away, and never in its way: a client waits for the answer.
+        let realTime = RealTime.presentPriority.map { RealTime.Settings(priority: max($0 - 1, 1)) }
         for responder in opened {
             do throws(SystemCallError) {
-                let thread = try HeartbeatThread.start(name: "resets") { _ in responder.run() }
+                let thread = try HeartbeatThread.start(name: "resets", realTime: realTime) { _ in responder.run() }
                 running.append((responder.control, thread))
             } catch {
                 complainOnce(error, responder.interfaceName)

@@ -65,6 +65,7 @@ import Testing
         struct Seen {
             var policy: Int32 = -1
             var priority: Int32 = -1
+            var present: Int32?
             var problems: [SystemCallError] = []
         }
         let seen = Mutex(Seen())
@@ -72,14 +73,18 @@ import Testing
             var policy: Int32 = 0
             var parameters = sched_param()
             pthread_getschedparam(pthread_self(), &policy, &parameters)
-            seen.withLock { $0 = Seen(policy: policy, priority: parameters.sched_priority, problems: problems) }
+            seen.withLock {
+                $0 = Seen(
+                    policy: policy, priority: parameters.sched_priority, present: RealTime.presentPriority,
+                    problems: problems)
+            }
         }.join()
         let result = seen.withLock { $0 }
         if result.problems.isEmpty {
             // With SCHED_RESET_ON_FORK: threads that it starts do not inherit it.
-            #expect(result.policy == SCHED_RR | 0x4000_0000 && result.priority == 7)
+            #expect(result.policy == SCHED_RR | 0x4000_0000 && result.priority == 7 && result.present == 7)
         } else {
-            #expect(result.policy == SCHED_OTHER)
+            #expect(result.policy == SCHED_OTHER && result.present == nil)
             #expect(
                 result.problems.map(\.description) == [
                     "cannot get real-time priority 7 (SCHED_RR): EPERM (Operation not permitted); allow it by CAP_SYS_NICE"
