@@ -77,7 +77,7 @@ public struct Survey: Sendable, Equatable {
             return .wait("the peer's Redis is loading its data set")
         }
         if localFollowsPeer, peer.masterLink == nil { return .inPlace("the local Redis follows the peer's") }
-        if peerFollowsLocal, local.masterLink == nil, !isAboutToEmpty(peer) {
+        if peerFollowsLocal, local.masterLink == nil, !isAboutToEmpty(peer), !isAhead(peer) {
             return .inPlace("the peer's Redis follows the local one")
         }
         if local.keys == 0 || peer.keys == 0 { return withoutKeys(peer) }
@@ -133,6 +133,16 @@ public struct Survey: Sendable, Equatable {
     private func isAboutToEmpty(_ peer: ReplicationInfo) -> Bool {
         guard local.keys == 0, (peer.keys ?? 0) > 0 else { return false }
         return peer.masterLink?.isUp != true || peer.identity?.id != local.identity?.id
+    }
+
+    /// The local server came back with an older data set, and its replica still holds what that lacks. In the same history it
+    /// was only read a moment later.
+    private func isAhead(_ peer: ReplicationInfo) -> Bool {
+        guard let own = local.history, let theirs = peer.history, own.identity.id != theirs.identity.id else {
+            return false
+        }
+        if case .behind = own.relation(to: theirs) { return true }
+        return false
     }
 
     /// Whether `younger` went on from the history that `elder` is still in. Of two that both have writes of their own that

@@ -16,7 +16,7 @@ extension World {
         guard hosts[host].daemon.process == process, hosts[host].daemon.core != nil else { return }
         var pause = options.sampleInterval
         if hosts[host].daemon.monitors[server].isCalm {
-            pause *= server == host ? 3 : hosts[server].redis.isMaster ? 5 : 10
+            pause *= server == host ? 4 : hosts[server].redis.isMaster ? 5 : 10
         }
         after(pause) { $0.tick(host, server, process) }
         if hosts[host].daemon.isFrozen { return }

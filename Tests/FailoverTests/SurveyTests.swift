@@ -94,6 +94,11 @@ struct SurveyTests {
             local: with(master) { ($0.replid, $0.previous, $0.offset) = ("h2", ("h1", 1000), 1100) },
             peer: with(master) { $0.offset = 1200 }, expected: "lead"),
         Case(
+            name: "came back with an older data set, and its replica still has the rest",
+            local: with(master) { ($0.replid, $0.previous, $0.offset) = ("h3", ("h1", 900), 900) },
+            peer: with(master) { ($0.offset, $0.follows) = (1000, ("198.51.100.1", 6379, true)) },
+            expected: "yield", peerFollows: true),
+        Case(
             name: "promoted while it was cut off, and parked since: who serves stays master",
             local: with(master) {
                 ($0.replid, $0.previous, $0.offset, $0.follows) = ("h2", ("h1", 1000), 1100, ("127.0.0.1", 1, false))
