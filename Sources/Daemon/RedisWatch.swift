@@ -142,7 +142,7 @@ struct RedisWatch: Equatable {
 
     private mutating func connect(_ now: Instant) -> [Action] {
         link = .connecting
-        (hasAnswered, isHurried) = (false, false)
+        hasAnswered = false
         unansweredSince = unansweredSince ?? now
         lastText = []
         return [.connect]

@@ -56,10 +56,9 @@ extension Coordinator {
     }
 
     private mutating func take(local reading: RedisReading, _ now: Instant) {
-        // What another process had for a master says nothing of this one.
-        if local.take(reading, now) != nil { (masterGone, masterSample) = (nil, nil) }
-        // Nor has a master one itself, whatever it followed before.
-        if local.isMaster == true, running == nil { (masterGone, masterSample) = (nil, nil) }
+        let isAnother = local.take(reading, now) != nil
+        // What another process had for a master says nothing of this one; nor has a master one, whatever it followed before.
+        if isAnother || local.isMaster == true && running == nil { (masterGone, masterSample) = (nil, nil) }
         forgetPromotion(now)
         forgetDiscarded()
         adoptEpoch()
