@@ -105,7 +105,7 @@ struct RedisPresenceTests {
         }
     }
 
-    @Test("witnesses: a connection, a refusal or an echo is enough; three misses are not")
+    @Test("witnesses: a connection, a refusal or an echo is enough; four misses are not")
     func witnesses() async throws {
         try await withRedisServers(.v7_0, count: 2) { servers in
             let nobody = try FreePort.pick()
