@@ -4,10 +4,9 @@ import LinuxNet
 import Synchronization
 import VRRP
 
-/// Asks the witnesses twice a second whether they are there, on a thread of its own: names are resolved there, and answers
-/// waited for.
+/// Asks the witnesses twice a second whether they are there, on a thread of its own, where answers are waited for.
 ///
-/// That none of them is reached is known after 2 to 2.5 s. Until then a node that is cut off serves beside its peer, to whom
+/// That none of them is reached is known after 1.5 to 2.5 s. Until then a node that is cut off serves beside its peer, to whom
 /// it fell silent.
 final class WitnessProbe: Sendable {
     private static let interval: Duration = .milliseconds(500)
@@ -17,6 +16,7 @@ final class WitnessProbe: Sendable {
     private static let misses = 4
 
     private let state: Mutex<(witnesses: [Witness], isStopped: Bool)>
+    private let names = WitnessNames()
     private let hasStarted = Atomic(false)
     private let tell: @Sendable (Bool) -> Void
 
@@ -46,9 +46,9 @@ final class WitnessProbe: Sendable {
             if isStopped { return }
             if witnesses.isEmpty { (missed, told) = ([:], nil) }
             let start = ContinuousClock.now
-            let answering = WitnessRound.answering(witnesses, within: Self.patience)
+            let answering = WitnessRound.answering(witnesses, names, within: Self.patience)
             for witness in witnesses { missed[witness] = answering.contains(witness) ? 0 : (missed[witness] ?? 0) + 1 }
-            // At first nobody is known to be there: one answer is enough, three misses are needed.
+            // At first nobody is known to be there: one answer is enough, four misses are needed.
             let isReachable = witnesses.contains { (missed[$0] ?? 0) < Self.misses }
             let isKnown = !answering.isEmpty || told != nil || !isReachable
             if isKnown, isReachable != told, !witnesses.isEmpty {
@@ -70,13 +70,15 @@ enum WitnessRound {
     }
 
     /// Those that answered: an echo reply; a connection, or its refusal, which somebody must have sent.
-    static func answering(_ witnesses: [Witness], within patience: Duration) -> Set<Witness> {
+    static func answering(
+        _ witnesses: [Witness], _ names: WitnessNames, within patience: Duration
+    ) -> Set<Witness> {
         let end = ContinuousClock.now + patience
         var answering: Set<Witness> = []
         var open: [Open] = []
         defer { for each in open { close(each.socket) } }
         for witness in witnesses {
-            switch begin(witness) {
+            switch begin(witness, names) {
             case .answered: answering.insert(witness)
             case .asked(let socket, let isConnecting):
                 open.append(Open(witness: witness, socket: socket, isConnecting: isConnecting))
@@ -110,33 +112,30 @@ enum WitnessRound {
         case impossible
     }
 
-    private static func begin(_ witness: Witness) -> Beginning {
+    private static func begin(_ witness: Witness, _ names: WitnessNames) -> Beginning {
         switch witness {
         case .ping(let address): ping(address)
-        case .tcp(let place): connect(place)
+        case .tcp(let place): connect(place, names)
         }
     }
 
-    private static func connect(_ place: HostPort) -> Beginning {
-        var hints = addrinfo()
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        var found: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(place.host, String(place.port), &hints, &found) == 0, let first = found else {
-            return .impossible
-        }
-        defer { freeaddrinfo(found) }
+    private static func connect(_ place: HostPort, _ names: WitnessNames) -> Beginning {
+        guard let address = names.address(of: place) else { return .impossible }
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        let socket = Glibc.socket(first.pointee.ai_family, type, 0)
-        guard socket >= 0 else { return .impossible }
-        if Glibc.connect(socket, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0 || errno == ECONNREFUSED {
-            close(socket)
-            return .answered
+        return address.withUnsafeBytes { bytes in
+            guard let target = bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self) else { return .impossible }
+            let socket = Glibc.socket(Int32(target.pointee.sa_family), type, 0)
+            guard socket >= 0 else { return .impossible }
+            if Glibc.connect(socket, target, socklen_t(bytes.count)) == 0 || errno == ECONNREFUSED {
+                close(socket)
+                return .answered
+            }
+            guard errno == EINPROGRESS else {
+                close(socket)
+                return .impossible
+            }
+            return .asked(socket, isConnecting: true)
         }
-        guard errno == EINPROGRESS else {
-            close(socket)
-            return .impossible
-        }
-        return .asked(socket, isConnecting: true)
     }
 
     private static func isThere(_ socket: Int32) -> Bool {

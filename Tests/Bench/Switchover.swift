@@ -85,7 +85,7 @@ struct Roles {
             let arguments = [
                 "promote", "--local", "\(new.url)", "--format", "json", "--state-dir", stateDirectory,
             ]
-            return try Timeline(try await SyncgateProcess(arguments + more).wait(limit: .seconds(120)))
+            return try Timeline(try await SyncgateProcess.start(arguments + more).wait(limit: .seconds(120)))
         case .failover:
             try await RedisPair.send(["FAILOVER", "TO", "127.0.0.1", "\(new.port)"], to: old)
             try await waitForMaster()

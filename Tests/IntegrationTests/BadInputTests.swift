@@ -58,7 +58,9 @@ struct BadInputTests {
     @Test("a password in a URL is wiped from the process list")
     func processList() async throws {
         try await withRedisServer(.v7_0) { server in
-            let run = try SyncgateProcess(["lag", "redis://:hunter2@127.0.0.1:\(server.port)", "--watch", "1s"])
+            let run = try await SyncgateProcess.start([
+                "lag", "redis://:hunter2@127.0.0.1:\(server.port)", "--watch", "1s",
+            ])
             try await RedisPair.wait("a report") { run.output.contains("master") }
             let text = run.commandLine
             run.signal(SIGTERM)

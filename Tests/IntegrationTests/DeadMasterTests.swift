@@ -75,7 +75,7 @@ struct DeadMasterTests {
         try await withLinkedPair(version) { pair, link in
             // A few bytes behind a frozen link: near enough to be fenced, and never there.
             try await pair.fallBehind(link, keys: 5)
-            let run = try SyncgateProcess(pair.promotion())
+            let run = try await SyncgateProcess.start(pair.promotion())
             try await RedisPair.wait("the fence") { pair.journals().count == 1 }
             try await RedisPair.wait("the password or pause") {
                 (try? await RedisPair.send(["CONFIG", "GET", "requirepass"], to: pair.master)) == nil

@@ -9,7 +9,7 @@ struct InterruptionTests {
     /// Starts a promotion that waits behind the fence: a few bytes are missing, and the link is frozen.
     private func promoteBehindFence(_ pair: RedisPair, _ link: LinkProxy) async throws -> SyncgateProcess {
         try await pair.fallBehind(link, keys: 5)
-        let run = try SyncgateProcess(pair.promotion(["--format", "pretty"]))
+        let run = try await SyncgateProcess.start(pair.promotion(["--format", "pretty"]))
         try await run.waitForStep("fenced")
         return run
     }
@@ -101,7 +101,7 @@ struct InterruptionTests {
     func killedAnywhere(version: RedisVersion) async throws {
         try await withPair(version) { pair in
             for delay in stride(from: 6, through: 90, by: 6) {
-                let run = try SyncgateProcess(pair.promotion())
+                let run = try await SyncgateProcess.start(pair.promotion())
                 try await Task.sleep(for: .milliseconds(delay))
                 run.signal(SIGKILL)
                 _ = await run.wait()
@@ -137,7 +137,7 @@ struct InterruptionTests {
             let control = try LinkProxy(to: pair.master.port)
             defer { control.cut() }
             try await pair.fallBehind(link, keys: 5)
-            let run = try SyncgateProcess([
+            let run = try await SyncgateProcess.start([
                 "promote", "--local", "redis://127.0.0.1:\(pair.replica.port)", "--master",
                 "redis://127.0.0.1:\(control.port)", "--state-dir", pair.stateDirectory,
             ])

@@ -23,7 +23,7 @@ struct LagTests {
                 #expect(row["address"] as? String == "127.0.0.1:\(pair.replica.port)")
                 #expect(row["lag_bytes"] as? Int == 0)
                 #expect(row["lag_seconds"] as? Double == 0)
-                #expect(row["safe_to_promote"] as? Bool == true)
+                #expect(row["safe_to_promote"] as? Bool == true, "\(row["reason"] ?? "")")
                 #expect(row["would_lose_bytes"] as? Int == 0)
             }
         }
@@ -34,7 +34,7 @@ struct LagTests {
         try await withLinkedPair(version) { pair, link in
             link.set(LinkProxy.Conditions(isFrozen: true))
             // A key every 20 ms for 2 s, watched: after that, the data is as old as the first of them.
-            let watch = try SyncgateProcess([
+            let watch = try await SyncgateProcess.start([
                 "lag", "--local", "127.0.0.1:\(pair.replica.port)", "--master", "127.0.0.1:\(pair.master.port)",
                 "--watch", "100ms", "--samples", "25", "--format", "json",
             ])

@@ -110,7 +110,7 @@ struct RejoinTests {
             let script = "for i = 1, 300000 do redis.call('SET', 'many:' .. i, i) end"
             try await RedisPair.send(["EVAL", script, "0"], to: pair.master)
             let options = ["--force", "--on-divergence", "snapshot", "--format", "pretty"]
-            let run = try SyncgateProcess(pair.demotion(pair.master, peer: pair.replica, options))
+            let run = try await SyncgateProcess.start(pair.demotion(pair.master, peer: pair.replica, options))
             try await run.waitForStep("saving")
             run.signal(SIGSTOP)
             try await RedisPair.wait("an unfenced master", limit: .seconds(9)) {

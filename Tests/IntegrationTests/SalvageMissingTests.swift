@@ -88,7 +88,7 @@ struct SalvageMissingTests {
                 let name = try await lost(pair, files, writes)
                 try await RedisPair.send(["SET", "changed", "0"], to: pair.replica)
                 let slowly = ["--only-missing", "--batch", "1"]
-                let run = try SyncgateProcess(files.replaying(name, to: pair.replica, slowly))
+                let run = try await SyncgateProcess.start(files.replaying(name, to: pair.replica, slowly))
                 try await RedisPair.wait("some writes") { try await pair.replica.text(["GET", "n"]) ?? "" > "1" }
                 run.signal(SIGKILL)
                 _ = await run.wait()
@@ -157,7 +157,10 @@ struct SalvageMissingTests {
                 let id = info["master_replid"] ?? info["run_id"] ?? ""
                 let own = try files.write(Files.resp("INCR", "n"), commands: 1, from: 20, history: id)
                 let held = try await files.replay(own, to: pair.master)
-                #expect(held.exitCode == 1 && held.errors.contains("holds these writes already"), "\(held.errors)")
+                // Before Redis 4 a server says nothing of what it holds.
+                let reason =
+                    version < .v5_0 ? "nobody can tell whether it still has them" : "holds these writes already"
+                #expect(held.exitCode == 1 && held.errors.contains(reason), "\(held.errors)")
                 #expect(try await pair.master.text(["GET", "n"]) == nil)
                 await pair.master.kill()
                 #expect(try await files.replay(name, to: pair.master).exitCode == 3)

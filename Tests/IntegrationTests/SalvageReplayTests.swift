@@ -115,7 +115,7 @@ struct SalvageReplayTests {
                 var resumes = 0
                 var last: String?
                 for round in 0..<60 {
-                    let run = try SyncgateProcess(
+                    let run = try await SyncgateProcess.start(
                         files.replaying(name, to: server, ["--batch", "\(round % 3 * 3 + 1)"]))
                     for _ in 0..<2 where round < 12 {
                         try await RedisPair.wait("some writes") {
@@ -147,7 +147,7 @@ struct SalvageReplayTests {
             try await Files.with { files in
                 let count = 8000
                 let name = try files.write(Self.increments(count), commands: Int64(count))
-                let run = try SyncgateProcess(files.replaying(name, to: server, ["--batch", "2"]))
+                let run = try await SyncgateProcess.start(files.replaying(name, to: server, ["--batch", "2"]))
                 for _ in 0..<2 {
                     try await Task.sleep(for: .milliseconds(300))
                     try await server.restart()
@@ -165,13 +165,14 @@ struct SalvageReplayTests {
         try await withRedisServer(.v7_0) { server in
             try await Files.with { files in
                 let name = try files.write(Self.increments(40_000), commands: 40_000)
-                let run = try SyncgateProcess(files.replaying(name, to: server, ["--batch", "1"]))
+                let run = try await SyncgateProcess.start(files.replaying(name, to: server, ["--batch", "1"]))
                 try await RedisPair.wait("some writes") { try await server.markers() == 1 }
                 try await server.restart()
                 let emptied = await run.wait()
                 #expect(emptied.exitCode == 1, "\(emptied.output)")
                 #expect(emptied.errors.contains("marker of this replay is gone"), "\(emptied.errors)")
-                let other = try SyncgateProcess(files.replaying(name, to: server, ["--batch", "1", "--retry", "1s"]))
+                let other = try await SyncgateProcess.start(
+                    files.replaying(name, to: server, ["--batch", "1", "--retry", "1s"]))
                 try await RedisPair.wait("some writes") { try await server.markers() == 1 }
                 await server.kill()
                 let lost = await other.wait()

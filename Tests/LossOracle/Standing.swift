@@ -53,7 +53,7 @@ public enum Salvaging {
 
     /// Replays a file to the server at a unix socket; returns what went wrong.
     public static func replay(_ file: String, to socket: String) async throws -> String? {
-        let outcome = try await SyncgateProcess(["salvage", "replay", file, "--to", "unix://\(socket)"])
+        let outcome = try await SyncgateProcess.start(["salvage", "replay", file, "--to", "unix://\(socket)"])
             .wait(limit: .seconds(120))
         return outcome.exitCode == 0 ? nil : "exit code \(outcome.exitCode): \(outcome.errors)\(outcome.output)"
     }

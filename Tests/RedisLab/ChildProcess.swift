@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import NIOPosix
 import Synchronization
@@ -29,18 +30,25 @@ public final class ChildProcess: Sendable {
 
     /// Starts a program with standard output and error appended to `log`, or the latter to `errors`. It is killed when
     /// the test process dies, where the machine has `setpriv`: nothing is left behind by tests that crash. A program
-    /// that passes itself on by `exec` (`ip netns exec`, `nsenter`, `setpriv`) keeps id and guardian.
+    /// that passes itself on by `exec` (`ip netns exec`, `nsenter`, `setpriv`) keeps id and guardian. Without one
+    /// (`isGuarded: false`) it is the program itself from its first moment. `environment` is added to ours.
     public static func start(
-        path: String, arguments: [String], log: String, errors: String? = nil
+        path: String, arguments: [String], environment: [String: String] = [:], isGuarded: Bool = true,
+        log: String, errors: String? = nil
     ) async throws -> ChildProcess {
         // The kernel counts the death of the *thread* that started a child, and Swift's threads come and go. The
         // threads of this group never end.
         try await MultiThreadedEventLoopGroup.singleton.any().submit {
-            try ChildProcess(path: path, arguments: arguments, log: log, errors: errors)
+            try ChildProcess(
+                command: (isGuarded ? guardian : []) + [path] + arguments,
+                environment: ProcessInfo.processInfo.environment.merging(environment) { $1 }, log: log, errors: errors)
         }.get()
     }
 
-    private init(path: String, arguments: [String], log: String, errors: String?) throws {
+    private static let guardian =
+        access("/usr/bin/setpriv", X_OK) == 0 ? ["/usr/bin/setpriv", "--pdeathsig", "KILL"] : []
+
+    private init(command: [String], environment: [String: String], log: String, errors: String?) throws {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -63,13 +71,12 @@ public final class ChildProcess: Sendable {
         posix_spawnattr_setsigdefault(&attributes, &all)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
-        let guardian = "/usr/bin/setpriv"
-        let command = (access(guardian, X_OK) == 0 ? [guardian, "--pdeathsig", "KILL"] : []) + [path] + arguments
         var argv: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
-        defer { argv.forEach { free($0) } }
+        var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0)=\($1)") } + [nil]
+        defer { for text in argv + variables { free(text) } }
         var pid: pid_t = 0
-        let code = posix_spawnp(&pid, command[0], &actions, &attributes, &argv, environ)
-        guard code == 0 else { throw RedisLabError.system("posix_spawn \(path)", errno: code) }
+        let code = posix_spawnp(&pid, command[0], &actions, &attributes, &argv, &variables)
+        guard code == 0 else { throw RedisLabError.system("posix_spawn \(command[0])", errno: code) }
         id = pid
     }
 
@@ -92,9 +99,14 @@ public final class ChildProcess: Sendable {
         }
     }
 
-    /// Returns when the process has ended.
-    public func waitForExit() async {
-        while isRunning { try? await Task.sleep(for: .milliseconds(1)) }
+    /// Returns when the process has ended; kills it after `limit`.
+    public func waitForExit(limit: Duration = .seconds(60)) async {
+        let end = ContinuousClock.now + limit
+        while isRunning {
+            if ContinuousClock.now > end { signal(SIGKILL) }
+            // Not of this task: a test that has run out of time is cancelled, and would spin here.
+            await Task.detached { try? await Task.sleep(for: .milliseconds(1)) }.value
+        }
     }
 
     /// Runs a program to its end; throws with what it printed where it fails.

@@ -49,12 +49,15 @@ public struct RedisPair: Sendable {
         await connection.close()
     }
 
-    /// Makes the replica follow 127.0.0.1:`port`, and waits until its link is up.
+    /// Makes the replica follow 127.0.0.1:`port`, and waits until its link is up and the master says so too, which is some
+    /// milliseconds later.
     public func follow(port: Int, waiting: Bool = true) async throws {
         let connection = try await replica.connection()
         try await connection.slaveOf(host: "127.0.0.1", port: port, timeout: .seconds(5))
         await connection.close()
-        if waiting { try await Self.wait("link up") { try await Self.info(replica)["master_link_status"] == "up" } }
+        guard waiting else { return }
+        try await Self.wait("link up") { try await Self.info(replica)["master_link_status"] == "up" }
+        try await Self.wait("online") { try await Self.info(master)["slave0"]?.contains("state=online") == true }
     }
 
     /// The fields of a server's INFO.

@@ -5,7 +5,7 @@ import Synchronization
 public final class SyncgateProcess: Sendable {
     /// What came of it.
     public struct Outcome: Sendable {
-        /// The exit code; the signal's number where one killed it.
+        /// The exit code; 128 and the signal's number where one killed it.
         public var exitCode: Int32
         /// Standard output.
         public var output: String
@@ -28,9 +28,13 @@ public final class SyncgateProcess: Sendable {
         }
     }
 
-    private let process: Process
-    private let started = ContinuousClock.now
+    private let child: ChildProcess
+    private let started: ContinuousClock.Instant
     private let directory: String
+
+    private init(_ child: ChildProcess, started: ContinuousClock.Instant, directory: String) {
+        (self.child, self.started, self.directory) = (child, started, directory)
+    }
 
     /// The executable under test: `SYNCGATE_BINARY`, or the product of the build that runs the tests.
     public static var executable: String {
@@ -51,40 +55,34 @@ public final class SyncgateProcess: Sendable {
     }
 
     /// Starts it. The fence's journal goes to `stateDirectory`, which outlives the run so that a second one finds it.
-    public init(_ arguments: [String], environment: [String: String] = [:]) throws {
-        directory = try TemporaryDirectory.make()
-        process = Process()
-        process.executableURL = URL(fileURLWithPath: Self.executable)
-        process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        for name in ["out", "err"] { _ = FileManager.default.createFile(atPath: "\(directory)/\(name)", contents: nil) }
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = FileHandle(forWritingAtPath: "\(directory)/out")
-        process.standardError = FileHandle(forWritingAtPath: "\(directory)/err")
-        try process.run()
+    public static func start(
+        _ arguments: [String], environment: [String: String] = [:]
+    ) async throws -> SyncgateProcess {
+        let directory = try TemporaryDirectory.make()
+        let started = ContinuousClock.now
+        let child = try await ChildProcess.start(
+            path: executable, arguments: arguments, environment: environment, isGuarded: false,
+            log: "\(directory)/out", errors: "\(directory)/err")
+        return SyncgateProcess(child, started: started, directory: directory)
     }
 
     /// The process's id.
-    public var id: Int32 { process.processIdentifier }
+    public var id: Int32 { child.id }
 
     /// The arguments as `ps` shows them to everybody.
     public var commandLine: String { RedisLabFiles.text("/proc/\(id)/cmdline") }
 
     /// Sends a signal.
-    public func signal(_ number: Int32) { if process.isRunning { Glibc.kill(id, number) } }
+    public func signal(_ number: Int32) { child.signal(number) }
 
     /// What it printed so far.
     public var output: String { RedisLabFiles.text("\(directory)/out") }
 
     /// Returns when it has ended; kills it after `limit`.
     public func wait(limit: Duration = .seconds(60)) async -> Outcome {
-        let end = started + limit
-        while process.isRunning {
-            if ContinuousClock.now > end { signal(SIGKILL) }
-            try? await Task.sleep(for: .milliseconds(1))
-        }
+        await child.waitForExit(limit: limit)
         let outcome = Outcome(
-            exitCode: process.terminationStatus, output: output, errors: RedisLabFiles.text("\(directory)/err"),
+            exitCode: child.exitCode ?? -1, output: output, errors: RedisLabFiles.text("\(directory)/err"),
             duration: started.duration(to: .now))
         TemporaryDirectory.remove(directory)
         return outcome
@@ -92,7 +90,7 @@ public final class SyncgateProcess: Sendable {
 
     /// Starts it and waits for its end.
     public static func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Outcome {
-        try await SyncgateProcess(arguments, environment: environment).wait()
+        try await start(arguments, environment: environment).wait()
     }
 }
 
