@@ -1,6 +1,7 @@
 internal import Failover
 internal import Glibc
 internal import LinuxNet
+internal import Operations
 
 /// A configuration file that was read and checked: strict, so that a mistake is an error with its line, and never a default.
 public struct ConfigurationFile: Sendable, Equatable {
@@ -26,10 +27,7 @@ public struct ConfigurationFile: Sendable, Equatable {
 
         /// This process's.
         public static var current: Surroundings {
-            var name = [CChar](repeating: 0, count: 256)
-            let isKnown = gethostname(&name, name.count - 1) == 0
-            let host = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            return Surroundings(hostName: isKnown ? String(host.prefix { $0 != "." }) : "") { name in
+            Surroundings(hostName: String((SalvageOptions.machineName ?? "").prefix { $0 != "." })) { name in
                 getenv(name).map { String(cString: $0) }
             }
         }

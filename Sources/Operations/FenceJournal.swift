@@ -16,8 +16,8 @@ public enum FenceJournalError: Error, Sendable, Equatable, CustomStringConvertib
 
 /// What must be undone when we die behind a fence that does not expire by itself, and what a second run needs to finish.
 ///
-/// One small file per promoted server, mode 0600 because it holds passwords, written and fsynced *before* the fence is
-/// raised and deleted after it is released (DESIGN section 5). Lines of `key hex`, so that no value needs quoting.
+/// One small file per promoted server, mode 0600 because it holds passwords, written *before* the fence is raised and deleted
+/// after it is released (DESIGN section 5). Lines of `key hex`, so that no value needs quoting.
 struct FenceJournal: Sendable, Equatable {
     /// The folder.
     let directory: String
@@ -95,7 +95,9 @@ struct FenceJournal: Sendable, Equatable {
         return (variable("XDG_STATE_HOME") ?? (variable("HOME") ?? "/tmp") + "/.local/state") + "/syncgate"
     }
 
-    /// Writes the entry and makes it durable. The folder is made where it is missing.
+    /// Writes the entry, and makes one that holds a password durable: nothing else undoes that fence after a loss of power. A
+    /// pause ends by itself, and must not wait for a disk that is busy, which may take seconds. The folder is made where it is
+    /// missing.
     func write(_ entry: Entry) throws(FenceJournalError) {
         try makeDirectory()
         var lines = [("master", entry.master), ("run_id", entry.masterRunID), ("previous", entry.previousPassword)]
@@ -106,10 +108,10 @@ struct FenceJournal: Sendable, Equatable {
         let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw .system(call: "write", path: temporary, errno: errno) }
         let written = text.utf8.withContiguousStorageIfAvailable { Glibc.write(file, $0.baseAddress, $0.count) }
-        let isDurable = written == text.utf8.count && fsync(file) == 0
+        let isWritten = written == text.utf8.count && (entry.fencePassword == nil || fsync(file) == 0)
         let code = errno
         Glibc.close(file)
-        guard isDurable else { throw .system(call: "write", path: temporary, errno: code) }
+        guard isWritten else { throw .system(call: "write", path: temporary, errno: code) }
         guard rename(temporary, path) == 0 else { throw .system(call: "write", path: path, errno: errno) }
     }
 

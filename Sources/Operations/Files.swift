@@ -38,6 +38,23 @@ package enum Files {
         }
     }
 
+    /// The first bytes of an open file, at most `limit`; nil for an error, which `errno` names. Where it is read from next does
+    /// not change.
+    static func beginning(of file: Int32, atMost limit: Int) -> [UInt8]? {
+        var prefix = [UInt8](repeating: 0, count: limit)
+        var length = 0
+        while length < limit {
+            let count = prefix.withUnsafeMutableBytes {
+                pread(file, $0.baseAddress?.advanced(by: length), limit - length, off_t(length))
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { return nil }
+            guard count > 0 else { break }
+            length += count
+        }
+        return Array(prefix[..<length])
+    }
+
     /// Puts a file in the place of another one, synced, so that after a crash the one or the other is there, whole.
     package static func replace(_ path: String, with bytes: [UInt8]) throws(FileTrouble) {
         let temporary = path + ".new"

@@ -112,9 +112,9 @@ public final class SalvageFileReader {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw .system(path: path, reason: reason(errno)) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw .system(path: path, reason: "not an ordinary file") }
-        var prefix = [UInt8](repeating: 0, count: SalvageHeader.longest)
-        let count = try read(descriptor, into: &prefix, atMost: prefix.count, at: 0, path)
-        prefix = Array(prefix[..<count])
+        guard let prefix = Files.beginning(of: descriptor, atMost: SalvageHeader.longest) else {
+            throw .system(path: path, reason: reason(errno))
+        }
         if prefix.starts(with: Array("REDIS0".utf8)) { throw .snapshot(path: path) }
         do throws(SalvageHeaderError) {
             return try SalvageFile(prefix: prefix, size: Int64(status.st_size))

@@ -137,7 +137,7 @@ extension SalvageFolder {
         }
         entry.size = Int64(status.st_size)
         guard entry.kind == .writes, !entry.name.hasSuffix(SalvageFileName.partialSuffix) else { return }
-        guard let prefix = beginning(of: file) else {
+        guard let prefix = Files.beginning(of: file, atMost: SalvageHeader.longest) else {
             entry.problem = "cannot be read: \(reason(errno))"
             return
         }
@@ -146,22 +146,6 @@ extension SalvageFolder {
         } catch {
             entry.problem = "\(error)"
         }
-    }
-
-    /// As much as a header can be long; `nil` for an error, which `errno` names.
-    private static func beginning(of file: Int32) -> [UInt8]? {
-        var prefix = [UInt8](repeating: 0, count: SalvageHeader.longest)
-        var length = 0
-        while length < prefix.count {
-            let count = prefix.withUnsafeMutableBytes {
-                pread(file, $0.baseAddress?.advanced(by: length), $0.count - length, off_t(length))
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { return nil }
-            guard count > 0 else { break }
-            length += count
-        }
-        return Array(prefix[..<length])
     }
 
     private static func reason(_ code: Int32) -> String { String(cString: strerror(code)) }

@@ -20,10 +20,13 @@ public struct SalvageOptions: Sendable {
 
 extension SalvageOptions {
     /// The name of this machine.
-    public static var hostName: String {
+    public static var hostName: String { machineName ?? "localhost" }
+
+    /// As the kernel has it (gethostname(2)); nil where it has none.
+    package static var machineName: String? {
         var buffer = [CChar](repeating: 0, count: 256)
-        guard gethostname(&buffer, buffer.count - 1) == 0 else { return "localhost" }
+        guard gethostname(&buffer, buffer.count - 1) == 0 else { return nil }
         let name = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return name.isEmpty ? "localhost" : name
+        return name.isEmpty ? nil : name
     }
 }

@@ -119,9 +119,11 @@ public final class ChildProcess: Sendable {
 
 /// Directories of tests.
 public enum TemporaryDirectory {
-    /// Creates one that nobody else uses. Its path is short, because a socket's path has at most 107 bytes.
+    /// Creates one that nobody else uses, in SYNCGATE_TMP or /tmp. Its path is short, because a socket's path has at most 107
+    /// bytes.
     public static func make() throws -> String {
-        var template = Array("/tmp/syncgate-XXXXXX".utf8CString)
+        let place = ProcessInfo.processInfo.environment["SYNCGATE_TMP"] ?? "/tmp"
+        var template = Array("\(place)/syncgate-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw RedisLabError.system("mkdtemp", errno: errno) }
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
