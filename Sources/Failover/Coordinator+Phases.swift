@@ -134,6 +134,9 @@ extension Coordinator {
             if promotedAt != nil || !isOutdone { return output.append(.takeOver) }
         }
         if let promotedAt, now - promotedAt < Self.takeOverPatience { return }
+        // In a hand-over the old master is made a replica before the local server is promoted: one that was asked before that
+        // has been seen looks as if both were masters.
+        guard let roleSince = local.roleSince, let last = peer.last, last.at >= roleSince else { return }
         guard peerServes(now), peer.isMaster == true, !local.isOutdated else { return }
         place(now)
     }
@@ -163,10 +166,11 @@ extension Coordinator {
 
     /// Whether the peer's Redis, by what both say of their histories, went further than the local one.
     private var isOutdone: Bool {
-        guard let survey = survey(hasWaited: true), survey.local.identity != nil, case .follow = survey.verdict else {
-            return false
-        }
-        return true
+        guard var survey = survey(hasWaited: true), survey.local.identity != nil else { return false }
+        // It has just resigned, whatever it showed when its channel was read last.
+        survey.peerServes = false
+        if case .follow = survey.verdict { return true }
+        return false
     }
 
     /// Whether the latest reading of the local Redis is young enough to serve by it, or to take over: another node that was

@@ -8,6 +8,8 @@ struct ServerView: Sendable, Equatable {
     private(set) var last: Observation?
     /// Since when the applied offset has not moved.
     private(set) var stillSince: Instant?
+    /// When an answer came that showed the role of the latest one first: it has had it since then, and somewhat longer.
+    private(set) var roleSince: Instant?
     /// A role that an operation of ours gave it, and when; readings that are older do not count.
     private var given: (isMaster: Bool, at: Instant)?
 
@@ -21,6 +23,9 @@ struct ServerView: Sendable, Equatable {
         guard case .observed(let observation) = new else { return nil }
         if last?.info.dataOffset != observation.info.dataOffset || stillSince == nil { stillSince = observation.at }
         if let given, observation.at >= given.at { self.given = nil }
+        if (last?.info.masterLink == nil) != (observation.info.masterLink == nil) || roleSince == nil {
+            roleSince = now
+        }
         let before = last?.info.server?.runID
         last = observation
         guard let before, let after = observation.info.server?.runID, before != after else { return nil }
@@ -62,7 +67,7 @@ struct ServerView: Sendable, Equatable {
 
     static func == (left: ServerView, right: ServerView) -> Bool {
         left.reading == right.reading && left.readAt == right.readAt && left.last == right.last
-            && left.stillSince == right.stillSince
+            && left.stillSince == right.stillSince && left.roleSince == right.roleSince
             && left.given?.isMaster == right.given?.isMaster && left.given?.at == right.given?.at
     }
 }

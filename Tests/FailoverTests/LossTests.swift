@@ -175,7 +175,8 @@ struct LossTests {
         var (old, new) = (ServerText(runID: "b"), NodeTests.peerMaster)
         old.offset = 1310
         (new.replid, new.previous, new.offset) = ("h2", ("h1", 1000), 1500)
-        try story.reads(local: old, peer: new)
+        try story.reads(local: old)
+        try story.reads(peer: new)
         #expect(story.lastOrder?.order == .follow(accepting: .surplus))
         story.passes(.milliseconds(500))
         #expect(story.state == .standby)

@@ -68,6 +68,35 @@ struct RestartTests {
         #expect(story.lastOrder == nil)
     }
 
+    @Test("our Redis was promoted by a hand-over: who has resigned serves no more, whatever was read of it before")
+    func handedOver() throws {
+        var story = try nodes.standby()
+        #expect(story.hears(priority: 0).contains(.refresh))
+        #expect(try story.reads(local: Self.promoted).words.contains("add"))
+        story = try nodes.standby()
+        story.hears(priority: 0)
+        let behind = ServerText(runID: "b", offset: 900)
+        #expect(try !story.reads(local: behind).words.contains("add"), "it lacks what the peer has")
+    }
+
+    @Test("seen to be promoted before the other node has resigned: its master is looked at again before it is followed")
+    func promotedFirst() throws {
+        var story = try nodes.standby()
+        try story.reads(local: Self.promoted)
+        story.hears()
+        #expect(story.lastOrder == nil)
+        #expect(story.hears(priority: 0).words.contains("add"))
+        // Promoted by hand: the peer's is still master after that.
+        story = try nodes.standby()
+        try story.reads(local: Self.promoted)
+        try story.reads(peer: NodeTests.peerMaster)
+        story.hears()
+        #expect(story.lastOrder?.order == .follow(accepting: .surplus))
+    }
+
+    /// What the other node's hand-over makes of our Redis; the peer's was seen at 1000 last.
+    private static let promoted = ServerText(runID: "b", replid: "h2", previous: ("h1", 1100), offset: 1100)
+
     @Test("a master that was restarted while the own Redis hung is the master again once it has been copied")
     func copiedSince() throws {
         var story = try nodes.standby()
