@@ -18,6 +18,8 @@ public enum Simulation {
         case stuck
         /// An Active node that does not advertise in time.
         case heartbeat
+        /// A switchover was asked for while all was well, and the other node does not serve.
+        case notHandedOver = "not_handed_over"
         /// The address was taken from a node that served well.
         case preempted
         /// An address went before its connections were destroyed.

@@ -107,7 +107,7 @@ extension World {
             }
             let since = wellSince ?? now
             wellSince = since
-            if now - since >= .s(3) { return }
+            if now - since >= .s(3) { return switchOver() }
         }
         guard failure == nil, let illness else { return }
         if isUndecided {
@@ -115,6 +115,19 @@ extension World {
             return
         }
         fail(.stuck, "\(options.calmSeconds) s after the last fault began: \(illness). \(picture)")
+    }
+
+    /// What an operator asks for while all is well is done, and not undone.
+    private func switchOver() {
+        guard let server = pair.first(where: { $0.hasAddress(at: now) }) else { return }
+        let host = random.below(2)
+        note(host, "a switchover is ordered")
+        audit.reasonAt = [now, now]
+        order(host, .switchover)
+        run(until: now + .s(1))
+        if failure == nil, illness != nil || !hosts[1 - server.index].hasAddress(at: now) {
+            fail(.notHandedOver, "ordered on node\(host + 1): \(illness ?? "it serves as before"). \(picture)")
+        }
     }
 
     private var areFaultsOver: Bool {
