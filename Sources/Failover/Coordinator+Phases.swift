@@ -282,6 +282,7 @@ extension Coordinator {
         }
         guard outcome.result == .done || handingOver.isReleased else {
             enter(.serving(runID: local.last?.info.server?.runID), "switchover_refused", words, now)
+            self.outcome = nil
             return answer(OrderAnswer(isDone: false, text: words))
         }
         if !handingOver.isReleased { release(&handingOver) }

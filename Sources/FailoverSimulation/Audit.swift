@@ -103,7 +103,9 @@ extension World {
     func auditFollow(of server: Int, master: Int) -> Timeline.Missing {
         let own = hosts[server].redis.position
         let theirs = hosts[master].redis.position
-        if !isStranger(server), timeline.keys(at: own) > 0, timeline.keys(at: theirs) == 0 {
+        // One that has died since gives nothing, until it is back.
+        let isThere = hosts[master].redis.process != .down
+        if isThere, !isStranger(server), timeline.keys(at: own) > 0, timeline.keys(at: theirs) == 0 {
             fail(.wiped, "node\(server + 1) has data, and was told to follow node\(master + 1), which has none")
         }
         if isStranger(server) { return Timeline.Missing() }
@@ -153,6 +155,7 @@ extension World {
         let daemon = hosts[host].daemon
         let isWatched =
             daemon.isWorking && now - daemon.lastDisturbance > .s(5) && now - network.lastDisturbance > .s(3)
+            && (hasBootFence || hasSeen(daemon, hosts[master].redis))
             && now - hosts[host].redis.disturbedAt > .s(3) && daemon.state != .paused
             && hosts[master].daemon.state != .paused
             // Beside a stranger that serves in the pair's place, a replica does not promote itself.
@@ -168,6 +171,10 @@ extension World {
         timeline.forgive(unless: pair.map(\.redis.position))
         totals.writesDestroyed += before - timeline.missing(from: new).writes
     }
+
+    /// Without a boot fence, and without a daemon that has known the process before, a server's data are at the mercy of a
+    /// restarted master.
+    private func hasSeen(_ watcher: Daemon, _ master: RedisServer) -> Bool { watcher.startedAt < master.killedAt }
 
     /// A node has the address from now on.
     func addressAdded(_ host: Int) {
@@ -194,9 +201,11 @@ extension World {
         else { return }
         let missing = timeline.missing(from: server.position)
         guard missing.writes > 0 else { return }
-        // Without a boot fence, and without its daemon, the other server's data are at the mercy of a restarted master.
         let watcher = hosts[1 - host].daemon
-        guard hasBootFence || watcher.isWorking && now - watcher.lastDisturbance > .s(3) else { return }
+        guard watcher.isWorking && now - watcher.lastDisturbance > .s(3) && hasSeen(watcher, server) || hasBootFence
+        else {
+            return
+        }
         let other = hosts[1 - host].redis
         guard other.answers, isOpenBothWays(host, 1 - host), now - network.lastDisturbance > .s(2),
             now - other.disturbedAt > .s(2), timeline.missing(from: other.position).writes < missing.writes

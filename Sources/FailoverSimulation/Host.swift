@@ -44,8 +44,9 @@ final class Daemon {
     var spins = 0
     var monitors = Array(repeating: Monitor(), count: World.mostHosts)
     var shown: Presence?
-    /// What of it the peer's Redis knows.
-    var subscribed: String?
+    /// What of it the peer's Redis knows, and since when.
+    var subscribed: (channel: String, at: Time)?
+    var isSubscribing = false
     var seen: String??
     /// The operation under way.
     var operation: OperationID?

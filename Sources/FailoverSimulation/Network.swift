@@ -24,12 +24,15 @@ struct Network {
     var streamDelay: Time = 500
     /// Commands that a cut holds back; TCP delivers them when it heals.
     var held: [(from: Int, to: Int, job: EventQueue.Job)] = []
+    /// `[from][to]`: when the latest packet of the heartbeat arrives.
+    var heartbeatArrival: [[Time]]
     /// When a path was last cut or lossy.
     var lastDisturbance: Time = -.s(100)
 
     init(hosts: Int, clients: Int) {
         cuts = Array(repeating: Array(repeating: Array(repeating: 0, count: hosts), count: hosts), count: 2)
         clientCuts = Array(repeating: Array(repeating: 0, count: hosts), count: clients)
+        heartbeatArrival = Array(repeating: Array(repeating: 0, count: hosts), count: hosts)
     }
 
     func isOpen(_ channel: Channel, _ from: Int, _ to: Int) -> Bool {

@@ -58,6 +58,8 @@ final class RedisServer {
     var isBusy = false
     var runID = ""
     var startedAt: Time = 0
+    /// When a process of it last ended.
+    var killedAt: Time = .max
     var position: Position
     /// `master_replid2` and the last offset of it.
     var previous: Position?

@@ -59,7 +59,11 @@ extension World {
             let copies = random.chance(network.duplication) ? 2 : 1
             for _ in 0..<copies {
                 let sender = IPAddress.v4(0x0a00_0001 + UInt32(host))
-                after(latency(host, other)) { $0.hear(advertisement, from: sender, other) }
+                var arrival = now + latency(host, other)
+                // A segment that is well does not reorder what one host sends.
+                if !network.isDisturbed { arrival = max(arrival, network.heartbeatArrival[host][other] + 1) }
+                network.heartbeatArrival[host][other] = arrival
+                at(arrival) { $0.hear(advertisement, from: sender, other) }
             }
         }
     }
@@ -115,16 +119,19 @@ extension World {
 
     // MARK: Presence
 
-    /// Shows it on the peer's Redis, as soon as that can be reached.
+    /// Shows it on the peer's Redis, as soon as that can be reached: one after the other, as on a connection, and once more
+    /// every second, as the number in the name changes then.
     func subscribe(_ host: Int) {
-        guard let channel = hosts[host].daemon.shown?.channel, hosts[host].daemon.subscribed != channel else { return }
+        guard let channel = hosts[host].daemon.shown?.channel, !hosts[host].daemon.isSubscribing else { return }
+        if let last = hosts[host].daemon.subscribed, last.channel == channel, now - last.at < .s(1) { return }
+        hosts[host].daemon.isSubscribing = true
         let peer = peer(of: host)
         let runID = hosts[peer].redis.runID
         send(.subscribe(channel, from: host), from: host, to: peer) { world, response in
-            guard case .reply = response, world.hosts[peer].redis.runID == runID,
-                world.hosts[host].daemon.shown?.channel == channel
-            else { return }
-            world.hosts[host].daemon.subscribed = channel
+            world.hosts[host].daemon.isSubscribing = false
+            guard case .reply = response, world.hosts[peer].redis.runID == runID else { return }
+            world.hosts[host].daemon.subscribed = (channel, world.now)
+            world.subscribe(host)
         }
     }
 }

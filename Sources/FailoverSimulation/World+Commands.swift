@@ -95,7 +95,9 @@ extension World {
             if case .promote = command { return .error("LOADING") }
         }
         switch command {
-        case .info, .disconnectClients: break
+        case .info: break
+        // The daemons' own connections as well.
+        case .disconnectClients: closeConnections(to: host)
         case .follow(let master): follow(host, master)
         case .promote: promote(host)
         case .pause(let duration):

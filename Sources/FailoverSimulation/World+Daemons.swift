@@ -34,6 +34,7 @@ extension World {
         hosts[host].daemon.armed = nil
         hosts[host].daemon.shown = nil
         hosts[host].daemon.subscribed = nil
+        hosts[host].daemon.isSubscribing = false
         hosts[host].daemon.seen = nil
         hosts[host].daemon.operation = nil
         hosts[host].daemon.isPromoting = false

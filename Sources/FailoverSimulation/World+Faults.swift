@@ -139,7 +139,7 @@ extension World {
                 world.loseLink(other)
             }
             world.hosts[other].redis.channels.removeAll {
-                $0.host == host && $0.channel != world.hosts[host].daemon.subscribed
+                $0.host == host && $0.channel != world.hosts[host].daemon.subscribed?.channel
             }
         }
         after(random.time(0 ... .ms(500))) { $0.startRedis(host) }

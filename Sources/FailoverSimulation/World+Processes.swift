@@ -9,6 +9,7 @@ extension World {
         let wasLoading = hosts[host].redis.process == .loading
         let entries = timeline.branches[hosts[host].redis.position.branch].writes.count
         hosts[host].redis.process = .down
+        hosts[host].redis.killedAt = now
         hosts[host].redis.isHung = false
         hosts[host].redis.isBusy = false
         hosts[host].redis.pausedUntil = 0

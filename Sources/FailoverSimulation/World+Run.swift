@@ -117,14 +117,17 @@ extension World {
         fail(.stuck, "\(options.calmSeconds) s after the last fault began: \(illness). \(picture)")
     }
 
-    /// What an operator asks for while all is well is done, and not undone.
+    /// What an operator asks for while all is well is done, and not undone. A stream that lags and a script that runs are
+    /// reasons to refuse it, and so is what a stranger may have left behind.
     private func switchOver() {
-        guard let server = pair.first(where: { $0.hasAddress(at: now) }) else { return }
+        guard stranger == nil, network.streamDelay < .ms(20), !pair.contains(where: \.redis.isBusy),
+            let server = pair.first(where: { $0.hasAddress(at: now) })
+        else { return }
         let host = random.below(2)
         note(host, "a switchover is ordered")
         audit.reasonAt = [now, now]
         order(host, .switchover)
-        run(until: now + .s(1))
+        run(until: now + .s(3))
         if failure == nil, illness != nil || !hosts[1 - server.index].hasAddress(at: now) {
             fail(.notHandedOver, "ordered on node\(host + 1): \(illness ?? "it serves as before"). \(picture)")
         }

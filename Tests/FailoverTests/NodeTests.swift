@@ -177,6 +177,9 @@ struct NodeTests {
         #expect(words.contains("refused"))
         #expect(story.state == .serving)
         #expect(story.hasVIP)
+        // Nor is it taken for what becomes of the node later.
+        try story.reads(local: Self.replica, peer: Self.peerMaster)
+        #expect(story.state == .standby)
     }
 
     @Test("without the other daemon nothing is handed over")
