@@ -43,6 +43,7 @@ extension Coordinator {
         leave()
         parkCutOff(now)
         enter(.fault(fault, retryAt: nil), fault.code, "\(fault)", now)
+        outcome = nil
         answer(OrderAnswer(isDone: false, text: "\(fault)"))
     }
 
@@ -50,7 +51,7 @@ extension Coordinator {
     /// the interface went first.
     private mutating func parkCutOff(_ now: Instant) {
         guard isToParkCutOff, configuration.policy.hasWitnesses, isWitnessReachable == false, local.isMaster == true,
-            running == nil, parkAt.map({ now >= $0 }) ?? true
+            running == nil, outcome == nil, parkAt.map({ now >= $0 }) ?? true
         else { return }
         parkAt = now + configuration.timing.retryAfter
         order(.park, now)

@@ -11,6 +11,7 @@ extension Coordinator {
         default: break
         }
         if isStopping, stop(now) { return }
+        if case .fault = phase { noteEnded(now) }
         if let fault = presentFault(now) { return fail(fault, now) }
         switch phase {
         case .starting(let since, let inPlaceSince): lookStarting(since, inPlaceSince, now)
@@ -19,15 +20,18 @@ extension Coordinator {
         case .serving(let runID): lookServing(runID, now)
         case .handingOver(let handingOver): lookHandingOver(handingOver, now)
         case .fault(let fault, let retryAt):
-            // It began before the fault, and its loss belongs into the history all the same.
-            if outcome?.loss.isPossible == true { record(from: state, "ended", "an operation ended meanwhile", now) }
-            outcome = nil
             noteDecision()
             guard retryAt.map({ now >= $0 }) ?? true || decision != nil, running == nil else { return }
             if case .unrelatedDataSets = fault, isStillUnrelated(now) { return }
             enter(.starting(since: now, inPlaceSince: nil), "recovered", "looking at both servers again", now)
         case .idle, .stopped, .paused: break
         }
+    }
+
+    /// What began before the fault and has ended in it: its loss belongs into the history all the same, at once.
+    private mutating func noteEnded(_ now: Instant) {
+        if outcome?.loss.isPossible == true { record(from: state, "ended", "an operation ended meanwhile", now) }
+        outcome = nil
     }
 
     // MARK: Starting
@@ -164,13 +168,18 @@ extension Coordinator {
         if local.isMaster == true { order(.park, now) }
     }
 
-    /// Whether the peer's Redis, by what both say of their histories, went further than the local one.
+    /// Whether the peer's Redis, by what both say of their histories, went further than the local one, or may have.
     private var isOutdone: Bool {
-        guard var survey = survey(hasWaited: true), survey.local.identity != nil else { return false }
+        guard var survey = survey(hasWaited: true) else { return false }
         // It has just resigned, whatever it showed when its channel was read last.
         survey.peerServes = false
-        if case .follow = survey.verdict { return true }
-        return false
+        let isEmpty = survey.local.keys == 0
+        return switch survey.verdict {
+        case .lead, .inPlace: false
+        case .follow: isEmpty || survey.local.identity != nil
+        // Nobody knows what the peer holds: that is nothing to lead without a key.
+        case .yield, .wait, .unrelated: isEmpty
+        }
     }
 
     /// Whether the latest reading of the local Redis is young enough to serve by it, or to take over: another node that was

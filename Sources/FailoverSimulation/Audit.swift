@@ -77,6 +77,8 @@ extension World {
         if isStranger(server) { return timeline.disown(own.branch) }
         audit.takenOver = nil
         guard missing.writes > 0 else { return ownAgain(own) }
+        // By a command that a hung server has executed late: its node has left the election, and sends nobody there.
+        if hosts[server].daemon.state == .fault { return timeline.disown(own.branch) }
         let isVisible = other.answers && isOpenBothWays(server, 1 - server)
         // Where a crash has drawn a new id nothing can be compared; the other one says so when it follows.
         if isVisible, isComparable(own, other.position), timeline.surplus(of: own, over: other.position).writes == 0,
@@ -202,10 +204,8 @@ extension World {
         let missing = timeline.missing(from: server.position)
         guard missing.writes > 0 else { return }
         let watcher = hosts[1 - host].daemon
-        guard watcher.isWorking && now - watcher.lastDisturbance > .s(3) && hasSeen(watcher, server) || hasBootFence
-        else {
-            return
-        }
+        let isWatched = watcher.isWorking && watcher.state != .paused && now - watcher.lastDisturbance > .s(3)
+        guard isWatched && hasSeen(watcher, server) || hasBootFence else { return }
         let other = hosts[1 - host].redis
         guard other.answers, isOpenBothWays(host, 1 - host), now - network.lastDisturbance > .s(2),
             now - other.disturbedAt > .s(2), timeline.missing(from: other.position).writes < missing.writes

@@ -117,11 +117,10 @@ extension World {
         fail(.stuck, "\(options.calmSeconds) s after the last fault began: \(illness). \(picture)")
     }
 
-    /// What an operator asks for while all is well is done, and not undone. A stream that lags and a script that runs are
-    /// reasons to refuse it, and so is what a stranger may have left behind.
+    /// What an operator asks for while all is well is done, and not undone. A stream that lags is a reason to refuse it, and
+    /// so is what a stranger may have left behind.
     private func switchOver() {
-        guard stranger == nil, network.streamDelay < .ms(20), !pair.contains(where: \.redis.isBusy),
-            let server = pair.first(where: { $0.hasAddress(at: now) })
+        guard stranger == nil, network.streamDelay < .ms(20), let server = pair.first(where: { $0.hasAddress(at: now) })
         else { return }
         let host = random.below(2)
         note(host, "a switchover is ordered")
@@ -138,6 +137,7 @@ extension World {
             && !isStrangerThere
             && pair.allSatisfy {
                 $0.isUp && $0.isLinkUp && $0.daemon.isWorking && $0.redis.process == .running && !$0.redis.isHung
+                    && !$0.redis.isBusy
             }
     }
 

@@ -79,6 +79,30 @@ struct RestartTests {
         #expect(try !story.reads(local: behind).words.contains("add"), "it lacks what the peer has")
     }
 
+    @Test("restarted without data beside a master that hangs: nobody takes over with that")
+    func emptyBesideSilent() throws {
+        var story = try nodes.standby()
+        try story.reads(local: ServerText(runID: "z", replid: "h9", offset: 0, keys: 0))
+        story.happens(.peer(.silent(since: story.now)), after: .milliseconds(10))
+        story.hears(priority: 0)
+        story.passes(.milliseconds(200))
+        #expect(!story.actions.words.contains("add"))
+        #expect(!story.hasVIP)
+    }
+
+    @Test(
+        "what a promotion may have lost is in the history at once, also where the node is out of the election by then")
+    func endsInFault() throws {
+        var story = try nodes.standby()
+        story.happens(.peer(.dead))
+        story.happens(.network(.link(.init(isUp: false, primaryAddress: nil))))
+        #expect(story.state == .fault)
+        let loss = Loss.unknown(.neverSampled)
+        #expect(story.ends(loss: loss).transitions.map(\.loss) == [loss])
+        story.link()
+        #expect(story.actions.transitions.filter { $0.loss == loss }.count == 1)
+    }
+
     @Test("seen to be promoted before the other node has resigned: its master is looked at again before it is followed")
     func promotedFirst() throws {
         var story = try nodes.standby()
