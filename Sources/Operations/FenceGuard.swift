@@ -4,7 +4,7 @@ import Replication
 
 /// A process of its own that undoes a password fence when the one that raised it dies or takes too long.
 ///
-/// It is this same program, started with `fence-guard`, in a session of its own, so that neither Ctrl-C nor a killed
+/// It is this same program, started with `fence-guard`, in a process group of its own, so that neither Ctrl-C nor a killed
 /// process group takes it along. What it must know comes over its standard input, never by arguments or environment,
 /// where `ps` would show it. End of input without `done` means that its parent died.
 public struct FenceGuard: Sendable {
@@ -72,8 +72,9 @@ public struct FenceGuard: Sendable {
         posix_spawn_file_actions_adddup2(&actions, input, 0)
         posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
-        // <spawn.h>: POSIX_SPAWN_SETSID, hidden behind _GNU_SOURCE.
-        posix_spawnattr_setflags(&attributes, 0x80)
+        // A group of its own, and no session: a session has its own share of a busy machine's processors (autogroup, sched(7)),
+        // and its first process was seen to wait for seconds, and the fence with it.
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
         let arguments: [UnsafeMutablePointer<CChar>?] = [strdup("syncgate"), strdup("fence-guard")]
         // The one variable that this program needs to start: where the Swift libraries are, if they are not linked in.
         let libraries = getenv("LD_LIBRARY_PATH").map { "LD_LIBRARY_PATH=" + String(cString: $0) }
