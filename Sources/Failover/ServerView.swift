@@ -11,7 +11,7 @@ struct ServerView: Sendable, Equatable {
     /// When an answer came that showed the role of the latest one first: it has had it since then, and somewhat longer.
     private(set) var roleSince: Instant?
     /// A role that an operation of ours gave it, and when; readings that are older do not count.
-    private var given: (isMaster: Bool, at: Instant)?
+    private var given: Given?
 
     /// When the latest was taken: a process that was frozen wakes up with old ones.
     private(set) var readAt: Instant?
@@ -33,7 +33,7 @@ struct ServerView: Sendable, Equatable {
     }
 
     /// An operation has given it a role, at `time`.
-    mutating func give(isMaster: Bool, at time: Instant) { given = (isMaster, time) }
+    mutating func give(isMaster: Bool, at time: Instant) { given = Given(isMaster: isMaster, at: time) }
 
     /// What it says, while it answers.
     var info: ReplicationInfo? { reading?.observation?.info }
@@ -65,10 +65,9 @@ struct ServerView: Sendable, Equatable {
         if case .silent(let since) = reading { now - since } else { nil }
     }
 
-    static func == (left: ServerView, right: ServerView) -> Bool {
-        left.reading == right.reading && left.readAt == right.readAt && left.last == right.last
-            && left.stillSince == right.stillSince && left.roleSince == right.roleSince
-            && left.given?.isMaster == right.given?.isMaster && left.given?.at == right.given?.at
+    private struct Given: Equatable {
+        var isMaster: Bool
+        var at: Instant
     }
 }
 
