@@ -87,6 +87,8 @@ private final class ClientConnections {
 
     /// The most that the heartbeat waits for the kernel. A thousand connections take about 10 ms.
     private static let limit: Duration = .milliseconds(50)
+    /// The most that it waits for Redis, where the kernel cannot or will not: a few milliseconds, as long as Redis answers.
+    private static let redisLimit: Duration = .milliseconds(20)
 
     init(_ routers: [RouterShell]) { self.routers = routers }
 
@@ -105,11 +107,12 @@ private final class ClientConnections {
                 "more connections than \(Self.limit) are enough for; Redis closes the rest", code: "connections_left")
         } catch {
             if !hasComplained {
-                router.logger.warning("\(error); Redis closes them instead, which takes longer", code: "no_socket_diag")
+                router.logger.warning(
+                    "\(error); Redis closes them instead, within \(Self.redisLimit) if it can", code: "no_socket_diag")
             }
             hasComplained = true
         }
-        router.disconnectClients()
+        router.disconnectClients(within: Self.redisLimit)
     }
 }
 

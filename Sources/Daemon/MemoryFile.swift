@@ -21,6 +21,7 @@ struct MemoryFile: Sendable {
         /// Not in older files.
         var promotion: Promotion?
         var discarded: Discarded?
+        var isCopyPending: Bool?
 
         struct History: Codable {
             var replicationId: String
@@ -64,7 +65,8 @@ struct MemoryFile: Sendable {
                     epoch: content.epoch, wasMaster: content.wasMaster,
                     lineage: content.lineage.map { Memory.Lineage(id: $0.replicationId, offset: $0.offset) },
                     isPaused: content.isPaused, promotion: content.promotion.map(Memory.Promoted.init),
-                    discarded: content.discarded.map(Memory.Discarded.init)))
+                    discarded: content.discarded.map(Memory.Discarded.init),
+                    isCopyPending: content.isCopyPending ?? false))
         } catch {
             return .unusable("\(path): no memory of a node")
         }
@@ -75,7 +77,7 @@ struct MemoryFile: Sendable {
             epoch: memory.epoch, wasMaster: memory.wasMaster, isPaused: memory.isPaused,
             lineage: memory.lineage.map { Content.History(replicationId: $0.id, offset: $0.offset) },
             promotion: memory.promotion.map(Content.Promotion.init),
-            discarded: memory.discarded.map(Content.Discarded.init))
+            discarded: memory.discarded.map(Content.Discarded.init), isCopyPending: memory.isCopyPending)
         try Files.replace(path, with: Array((JSONText.encode(content, pretty: true) + "\n").utf8))
     }
 

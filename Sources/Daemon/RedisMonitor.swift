@@ -37,10 +37,14 @@ final class RedisMonitor {
         self.tell = tell
         watch = RedisWatch(settings)
         var questions: [RedisWatch.Question: PreparedCommands] = [:]
-        for (isFull, withChannels) in [(false, false), (false, true), (true, false), (true, true)] {
-            let sections = isFull ? ["replication", "server", "persistence", "keyspace"] : ["replication"]
-            let commands = sections.map { ["INFO", $0] } + (withChannels ? [["PUBSUB", "CHANNELS", channels]] : [])
-            questions[.init(isFull: isFull, withChannels: withChannels)] = PreparedCommands(commands)
+        for number in 0..<8 {
+            let question = RedisWatch.Question(
+                isFull: number & 1 != 0, withChannels: number & 2 != 0, withRights: number & 4 != 0)
+            let sections = question.isFull ? ["replication", "server", "persistence", "keyspace"] : ["replication"]
+            var commands = sections.map { ["INFO", $0] }
+            if question.withChannels { commands.append(["PUBSUB", "CHANNELS", channels]) }
+            if question.withRights { commands.append(["SLAVEOF", "127.0.0.1", "no-port"]) }
+            questions[question] = PreparedCommands(commands)
         }
         self.questions = questions
     }

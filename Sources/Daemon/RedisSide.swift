@@ -75,7 +75,7 @@ public final class RedisSide: Sendable {
         loop = .makeEmptyBox(eventLoop: eventLoop)
         state = Mutex((configuration, false))
         operations = Mutex(RedisOperations(configuration, folders, guardProgram: guardProgram, on: thread))
-        witnesses = WitnessProbe(configuration.witnesses) { post(.witness(isReachable: $0)) }
+        witnesses = WitnessProbe(configuration.witnesses) { post(.witness(isReachable: $0, askedAt: $1)) }
         let (stream, continuation) = AsyncStream.makeStream(of: Order.self)
         orders = continuation
         queue = Mutex(stream)
@@ -132,6 +132,9 @@ public final class RedisSide: Sendable {
     public func refresh() {
         eventLoop.execute { self.loop.value?.monitors.first?.hurry() }
     }
+
+    /// Asks the witnesses now, and posts their first answer. Returns at once.
+    public func askWitnesses() { witnesses.ask() }
 
     /// Takes over timing and witnesses; the servers must be the same.
     public func reconfigure(_ configuration: VirtualRouterConfiguration) {

@@ -17,7 +17,7 @@ struct RedisWatch: Equatable {
         var calmInterval: Duration
         /// The same for a replica, which nothing is lost of.
         var calmReplicaInterval: Duration
-        /// Ask also who is subscribed to the presence channels.
+        /// Ask also who is subscribed to the presence channels, and, on each new connection, whether its role may be changed.
         var readsChannels: Bool
     }
 
@@ -43,8 +43,10 @@ struct RedisWatch: Equatable {
     struct Question: Hashable {
         /// All sections, not just `replication`: four commands and not one.
         var isFull: Bool
-        /// `PUBSUB CHANNELS` as well, last.
+        /// `PUBSUB CHANNELS` as well, behind these.
         var withChannels: Bool
+        /// `SLAVEOF` in a form that changes nothing, last: what is refused for want of rights is refused first.
+        var withRights = false
     }
 
     /// What to do, in this order.
@@ -149,7 +151,9 @@ struct RedisWatch: Equatable {
     }
 
     private mutating func ask(full: Bool, _ now: Instant) -> [Action] {
-        let question = Question(isFull: full || needsFull(now), withChannels: needsChannels(now))
+        let question = Question(
+            isFull: full || needsFull(now), withChannels: needsChannels(now),
+            withRights: settings.readsChannels && !hasAnswered)
         link = .asked(question, at: now)
         isHurried = false
         unansweredSince = unansweredSince ?? now
@@ -211,7 +215,13 @@ struct RedisWatch: Equatable {
         guard info.server?.mode != .cluster else {
             return unusable("a Redis Cluster node answers; SyncGate guards pairs without Cluster", now)
         }
-        return observed(info, at, question, channels: question.withChannels ? outcomes.last : nil, now)
+        if question.withRights, case .failure(.server(let error))? = outcomes.last,
+            error.code == .noPerm || error.code == .unknownCommand
+        {
+            return unusable("it lets nobody change its role: SLAVEOF is refused: \(error)", now)
+        }
+        let channels = question.withChannels && outcomes.count > sections ? outcomes[sections] : nil
+        return observed(info, at, question, channels: channels, now)
     }
 
     private mutating func observed(

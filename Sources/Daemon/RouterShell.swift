@@ -1,4 +1,5 @@
 package import Failover
+import Glibc
 import LinuxNet
 package import Logging
 import Operations
@@ -22,6 +23,8 @@ final class RouterShell: Sendable {
     private let hooks: HookQueue
     private let service: ServiceNotification
     private let state = Mutex(State())
+    /// Orders of our own that have ended.
+    private let ownEndings: Inbox<OperationID>
 
     private struct State {
         var answers: [Int: Reply<OrderAnswer>] = [:]
@@ -50,6 +53,8 @@ final class RouterShell: Sendable {
             }
         }
         recorder = try JobThread("history")
+        let ownEndings = try Inbox<OperationID>()
+        self.ownEndings = ownEndings
         let history = HistoryFile(folder: stateFolder, router: configuration.node.name, node: configuration.node.node)
         if let complaint = history.complaint { logger.warning("\(complaint)", code: "history") }
         lastNumber = history.base
@@ -61,7 +66,7 @@ final class RouterShell: Sendable {
         ) { level, code, text in
             logger.log(level: level.loggerLevel, "\(text)", code: code)
         } post: { event in
-            if case .ended(let id, _) = event, id < 0 { return }
+            if case .ended(let id, _) = event, id < 0 { return ownEndings.post(id) }
             post(event)
         }
     }
@@ -88,6 +93,7 @@ final class RouterShell: Sendable {
             gate.pass { [redis] in redis.order(order, id, transition: next) }
         case .abort(let id): redis.abort(id)
         case .refresh: redis.refresh()
+        case .askWitnesses: redis.askWitnesses()
         case .show(let presence): gate.pass { [redis] in redis.show(presence) }
         case .remember(let memory): gate.remember(memory)
         case .record(let transition): record(transition)
@@ -99,13 +105,21 @@ final class RouterShell: Sendable {
         }
     }
 
-    /// Has Redis close the connections of its clients.
-    func disconnectClients() {
+    /// Has Redis close the connections of its clients, and waits at most so long until it has: the address must not go
+    /// before, or they would see silence.
+    func disconnectClients(within limit: Duration) {
         let id = state.withLock { state in
             state.lastOwnOrder -= 1
             return state.lastOwnOrder
         }
-        gate.pass { [redis] in redis.order(.disconnectClients, id) }
+        redis.order(.disconnectClients, id)
+        let end = ContinuousClock.now + limit
+        while !ownEndings.take().contains(id) {
+            let left = end - .now
+            guard left > .zero else { return }
+            var entry = pollfd(fd: ownEndings.fd, events: Int16(POLLIN), revents: 0)
+            _ = poll(&entry, 1, Int32((left / .milliseconds(1)).rounded(.up)))
+        }
     }
 
     // MARK: The operator

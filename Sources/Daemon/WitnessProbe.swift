@@ -4,60 +4,97 @@ import LinuxNet
 import Synchronization
 import VRRP
 
-/// Asks the witnesses twice a second whether they are there, on a thread of its own, where answers are waited for.
+/// Asks the witnesses twice a second, and when it is told to, whether they are there: on a thread of its own, where answers are
+/// waited for.
 ///
 /// That none of them is reached is known after 1.5 to 2.5 s. Until then a node that is cut off serves beside its peer, to whom
-/// it fell silent.
+/// it fell silent; one that was elected meanwhile waits for an answer.
 final class WitnessProbe: Sendable {
     private static let interval: Duration = .milliseconds(500)
     /// So long an answer may take.
     private static let patience: Duration = .milliseconds(450)
-    /// So many questions in a row without an answer, and a witness is unreachable.
+    /// So many rounds in a row without any answer, and no witness is reachable.
     private static let misses = 4
 
-    private let state: Mutex<(witnesses: [Witness], isStopped: Bool)>
-    private let names = WitnessNames()
-    private let hasStarted = Atomic(false)
-    private let tell: @Sendable (Bool) -> Void
+    private struct State {
+        var witnesses: [Witness]
+        var isStopped = false
+        /// Their next answer is told, also where it is no news.
+        var isAwaited = false
+        /// Ends the rest between two rounds; nil before the start.
+        var wake: Inbox<Void>?
+    }
 
-    /// Makes a probe; `tell` is called on its thread whenever it changes whether any of them answers.
-    init(_ witnesses: [Witness], tell: @escaping @Sendable (Bool) -> Void) {
-        state = Mutex((witnesses, false))
+    private let state: Mutex<State>
+    private let names = WitnessNames()
+    private let tell: @Sendable (_ isReachable: Bool, _ askedAt: ContinuousClock.Instant) -> Void
+
+    /// Makes a probe; `tell` is called on its thread whenever it changes whether any of them answers, and after `ask`.
+    init(
+        _ witnesses: [Witness],
+        tell: @escaping @Sendable (_ isReachable: Bool, _ askedAt: ContinuousClock.Instant) -> Void
+    ) {
+        state = Mutex(State(witnesses: witnesses))
         self.tell = tell
     }
 
     /// Starts the thread, once.
     func start() throws(SystemCallError) {
-        guard !hasStarted.exchange(true, ordering: .relaxed) else { return }
-        _ = try HeartbeatThread.start(name: "witness") { _ in self.run() }
+        let wake = try Inbox<Void>()
+        let isFirst = state.withLock { state in
+            guard state.wake == nil else { return false }
+            state.wake = wake
+            return true
+        }
+        guard isFirst else { return }
+        _ = try HeartbeatThread.start(name: "witness") { _ in self.run(wake) }
     }
 
     /// Asks others from the next round on.
     func apply(_ witnesses: [Witness]) { state.withLock { $0.witnesses = witnesses } }
 
-    /// Ends the thread within a second; nothing is told after this.
-    func stop() { state.withLock { $0.isStopped = true } }
+    /// Asks at once; the first answer to a question that begins after this is told. Does not wait.
+    func ask() {
+        state.withLock { $0.isAwaited = true }
+        wake()
+    }
 
-    private func run() {
-        var missed: [Witness: Int] = [:]
+    /// Ends the thread within a second; nothing is told after this.
+    func stop() {
+        state.withLock { $0.isStopped = true }
+        wake()
+    }
+
+    private func wake() { state.withLock { $0.wake }?.post(()) }
+
+    private func run(_ wake: Inbox<Void>) {
+        var missed = 0
         var told: Bool?
         while true {
-            let (witnesses, isStopped) = state.withLock { $0 }
-            if isStopped { return }
-            if witnesses.isEmpty { (missed, told) = ([:], nil) }
-            let start = ContinuousClock.now
-            let answering = WitnessRound.answering(witnesses, names, within: Self.patience)
-            for witness in witnesses { missed[witness] = answering.contains(witness) ? 0 : (missed[witness] ?? 0) + 1 }
+            let (now, start) = (state.withLock { $0 }, ContinuousClock.now)
+            if now.isStopped { return }
+            if now.witnesses.isEmpty { (missed, told) = (0, nil) }
+            let isAnswered = WitnessRound.isAnswered(by: now.witnesses, names, within: Self.patience)
+            missed = isAnswered ? 0 : missed + 1
             // At first nobody is known to be there: one answer is enough, four misses are needed.
-            let isReachable = witnesses.contains { (missed[$0] ?? 0) < Self.misses }
-            let isKnown = !answering.isEmpty || told != nil || !isReachable
-            if isKnown, isReachable != told, !witnesses.isEmpty {
+            let isReachable = isAnswered || told != nil && missed < Self.misses
+            let isKnown = isReachable || missed >= Self.misses
+            let isAwaited = isAnswered && now.isAwaited
+            if isKnown, isReachable != told || isAwaited, !now.witnesses.isEmpty {
                 told = isReachable
-                state.withLock { if !$0.isStopped { tell(isReachable) } }
+                state.withLock { state in
+                    if isAwaited { state.isAwaited = false }
+                    if !state.isStopped { tell(isReachable, start) }
+                }
             }
-            let left = max(Self.interval - (.now - start), .zero)
-            usleep(UInt32(left / .microseconds(1)))
+            rest(until: start + Self.interval, wake)
         }
+    }
+
+    private func rest(until end: ContinuousClock.Instant, _ wake: Inbox<Void>) {
+        var entry = pollfd(fd: wake.fd, events: Int16(POLLIN), revents: 0)
+        _ = poll(&entry, 1, Int32(max(end - .now, .zero) / .milliseconds(1)))
+        _ = wake.take()
     }
 }
 
@@ -69,17 +106,17 @@ enum WitnessRound {
         var isConnecting: Bool
     }
 
-    /// Those that answered: an echo reply; a connection, or its refusal, which somebody must have sent.
-    static func answering(
-        _ witnesses: [Witness], _ names: WitnessNames, within patience: Duration
-    ) -> Set<Witness> {
+    /// Whether any of them answers, as soon as that is known: an echo reply; a connection, or its refusal, which somebody must
+    /// have sent.
+    static func isAnswered(
+        by witnesses: [Witness], _ names: WitnessNames, within patience: Duration
+    ) -> Bool {
         let end = ContinuousClock.now + patience
-        var answering: Set<Witness> = []
         var open: [Open] = []
         defer { for each in open { close(each.socket) } }
         for witness in witnesses {
             switch begin(witness, names) {
-            case .answered: answering.insert(witness)
+            case .answered: return true
             case .asked(let socket, let isConnecting):
                 open.append(Open(witness: witness, socket: socket, isConnecting: isConnecting))
             case .impossible: break
@@ -87,23 +124,25 @@ enum WitnessRound {
         }
         while !open.isEmpty {
             let left = Int32((end - .now) / .milliseconds(1))
-            guard left > 0 else { break }
+            guard left > 0 else { return false }
             var polled = open.map {
                 pollfd(fd: $0.socket, events: Int16($0.isConnecting ? POLLOUT : POLLIN), revents: 0)
             }
-            guard poll(&polled, nfds_t(polled.count), left) > 0 else { break }
+            guard poll(&polled, nfds_t(polled.count), left) > 0 else { return false }
             var rest: [Open] = []
+            var isAnswered = false
             for (each, result) in zip(open, polled) {
                 guard result.revents != 0 else {
                     rest.append(each)
                     continue
                 }
-                if each.isConnecting ? isThere(each.socket) : isEchoReply(each) { answering.insert(each.witness) }
+                isAnswered = isAnswered || (each.isConnecting ? isThere(each.socket) : isEchoReply(each))
                 close(each.socket)
             }
             open = rest
+            if isAnswered { return true }
         }
-        return answering
+        return false
     }
 
     private enum Beginning {

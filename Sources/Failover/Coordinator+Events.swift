@@ -22,7 +22,9 @@ extension Coordinator {
             adoptEpoch()
             attribute()
             amend()
-        case .witness(let isReachable): isWitnessReachable = isReachable
+        case .witness(let isReachable, let askedAt):
+            isWitnessReachable = isReachable
+            if isReachable { witnessedAt = askedAt }
         case .progress(let id, .promoted): promoted(id)
         case .progress(let id, .step(let step)): if running?.id == id { running?.step = step.detail }
         case .ended(let id, let outcome): ended(id, outcome, now)
@@ -59,6 +61,7 @@ extension Coordinator {
         let isAnother = local.take(reading, now) != nil
         // What another process had for a master says nothing of this one; nor has a master one, whatever it followed before.
         if isAnother || local.isMaster == true && running == nil { (masterGone, masterSample) = (nil, nil) }
+        judgeMaster()
         forgetPromotion(now)
         forgetDiscarded()
         adoptEpoch()
@@ -85,15 +88,9 @@ extension Coordinator {
     private var isMasterOfPeerOrAlone: Bool { local.isMaster == true && state == .serving }
 
     private mutating func take(peer reading: RedisReading, _ now: Instant) {
-        let before = peer.take(reading, now)
+        _ = peer.take(reading, now)
         guard localFollowsPeer, local.isMaster == false else { return }
-        if let sample = masterSample {
-            if reading == .dead {
-                masterGone = masterGone ?? "its process is gone, and its port refuses connections"
-            } else if let before, before == sample.info.server?.runID, let after = peer.last?.info.server?.runID {
-                masterGone = "it was restarted: run_id \(after.prefix(8))… instead of \(before.prefix(8))…"
-            }
-        }
+        judgeMaster()
         guard case .observed(let observation) = reading, observation.info.masterLink == nil,
             !observation.info.isLoading, let info = local.info
         else { return }
@@ -107,6 +104,23 @@ extension Coordinator {
             return
         }
         if isSame || isCopy(info, of: observation.info) { (masterSample, masterGone) = (observation, nil) }
+    }
+
+    /// Whether the process that the local server was the replica of is gone: its port refuses, or another one answers there whose
+    /// data set the local one has not. Looked at with each reading of either server, as the one that shows it may come while
+    /// the other does not answer.
+    private mutating func judgeMaster() {
+        guard masterGone == nil, localFollowsPeer, local.isMaster == false, let sample = masterSample,
+            let link = local.info?.masterLink
+        else { return }
+        if peer.reading == .dead {
+            masterGone = "its process is gone, and its port refuses connections"
+        } else if let present = peer.last, let before = sample.info.server?.runID,
+            let after = present.info.server?.runID, before != after
+        {
+            if link.isUp, link.fullResync == nil, let info = local.info, isCopy(info, of: present.info) { return }
+            masterGone = "it was restarted: run_id \(after.prefix(8))… instead of \(before.prefix(8))…"
+        }
     }
 
     /// Whether the local server, whose link is up, has copied this master, which was restarted while it could not be asked: it

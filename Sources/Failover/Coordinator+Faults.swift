@@ -33,6 +33,18 @@ extension Coordinator {
         }
     }
 
+    /// Elected because nobody was heard any more, which may be this node's own deafness: only a witness who was asked since
+    /// then tells. That none answers is known later, and a fault.
+    mutating func isHeardByWitness() -> Bool {
+        guard configuration.policy.hasWitnesses, case .activeDown = vrrpCause, let vrrpSince else { return true }
+        if let witnessedAt, witnessedAt >= vrrpSince { return true }
+        guard witnessesAskedFor != vrrpSince else { return false }
+        witnessesAskedFor = vrrpSince
+        wait("elected; a witness is asked whether it is this node that is cut off")
+        output.append(.node(.askWitnesses))
+        return false
+    }
+
     mutating func fail(_ fault: Fault, _ now: Instant) {
         if case .fault(let before, _) = phase {
             if before.code != fault.code { enter(.fault(fault, retryAt: nil), fault.code, "\(fault)", now) }

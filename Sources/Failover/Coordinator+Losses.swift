@@ -97,7 +97,7 @@ extension Coordinator {
 
     /// The local server was made to follow the peer's: what it held beyond is what the peer's promotion has lost.
     mutating func followed(_ account: Rejoin.Account?) {
-        isCopyPending = true
+        memory.isCopyPending = true
         guard let missing = account?.missing, let runID = local.last?.info.server?.runID else { return }
         let epoch = epoch(ofPromotionOver: runID)
         // What was counted when the copy did not come is counted again.
@@ -114,8 +114,8 @@ extension Coordinator {
 
     /// The local server's link is up: it has what the peer's has.
     mutating func copied() {
-        isCopyPending = false
-        guard memory.discarded?.isCopied == false else { return }
+        guard memory.isCopyPending || memory.discarded?.isCopied == false else { return }
+        memory.isCopyPending = false
         memory.discarded?.isCopied = true
         remember()
     }

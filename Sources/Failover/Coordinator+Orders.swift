@@ -146,9 +146,23 @@ extension Coordinator {
     /// Keeps `min-slaves-to-write` at what is possible: 1 beside a replica, 0 where this node is known to be the one that is
     /// left. A master that has just lost sight of its replica keeps 1, and stops acknowledging writes.
     mutating func keepWriteFence(_ now: Instant) {
-        guard case .serving = phase, local.isMaster == true, writeFence?.retryAt.map({ now >= $0 }) ?? true,
+        guard case .serving = phase, !isStopping, local.isMaster == true,
+            writeFence?.retryAt.map({ now >= $0 }) ?? true,
             let wanted = wantedMinReplicas, wanted != minReplicas
         else { return }
+        orderWriteFence(wanted)
+    }
+
+    /// Nobody keeps it in step from now on: a fence that stays would refuse writes for no reason. Returns whether that is still
+    /// under way.
+    mutating func liftWriteFence() -> Bool {
+        if let writeFence, writeFence.retryAt == nil { return true }
+        guard let minReplicas, minReplicas > 0, local.isMaster == true else { return false }
+        orderWriteFence(0)
+        return true
+    }
+
+    private mutating func orderWriteFence(_ wanted: Int) {
         minReplicas = wanted
         lastOperation += 1
         writeFence = WriteFence(operation: lastOperation)
@@ -156,7 +170,7 @@ extension Coordinator {
     }
 
     /// nil: as it is.
-    private var wantedMinReplicas: Int? {
+    var wantedMinReplicas: Int? {
         // Switched off since.
         guard configuration.policy.fencesIsolatedMaster else { return minReplicas.map { $0 == 0 } ?? true ? nil : 0 }
         if peerFollowsLocal, peer.info?.masterLink?.isUp == true { return 1 }
@@ -170,7 +184,7 @@ extension Coordinator {
     mutating func writeFenceEnded(_ outcome: OperationOutcome, _ now: Instant) {
         let reason: String
         switch outcome.result {
-        case .done: return
+        case .done: return writeFence = nil
         case .refused(_, let words), .failed(let words): reason = words
         }
         // Any number but one that is ever wanted: what Redis has is not known.
@@ -228,6 +242,7 @@ extension Coordinator {
         if case .paused = phase { return }
         let serves = if case .serving = phase { true } else { false }
         if !serves { leave() }
+        _ = liftWriteFence()
         memory.isPaused = true
         remember()
         enter(.paused(serves: serves), "paused", "the operator paused it: it moves nothing", now)

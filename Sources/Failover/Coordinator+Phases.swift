@@ -1,7 +1,7 @@
 import Replication
 import VRRP
 
-// One look for each phase: what all facts together mean now.
+// One look for each phase: what all facts together mean now. From serving on: Coordinator+Serving.swift.
 
 extension Coordinator {
     mutating func look(_ now: Instant) {
@@ -45,7 +45,7 @@ extension Coordinator {
         if let masterGone, localFollowsPeer {
             return join("the local Redis is its replica, and the master is gone: \(masterGone)", now)
         }
-        if isCopyPending && localFollowsPeer && peer.reading == .dead || isAboutToBeEmptied { return keepOldData(now) }
+        if isCopyLost(since, now) || isAboutToBeEmptied { return keepOldData(now) }
         if info.masterLink?.fullResync != nil { return wait("the local Redis receives a full copy from its master") }
         if configuration.policy.hasWitnesses, isWitnessReachable == nil { return wait("no witness has answered yet") }
         guard let survey = survey(hasWaited: now - since >= configuration.timing.waitForPeer) else {
@@ -69,10 +69,19 @@ extension Coordinator {
         }
     }
 
+    /// It was made to follow, and its link never came up: nor will it, as that master is dead, or has not answered for as long
+    /// as one is waited for.
+    private func isCopyLost(_ since: Instant, _ now: Instant) -> Bool {
+        guard memory.isCopyPending, localFollowsPeer, local.info?.masterLink?.isUp == false else { return false }
+        if peer.reading == .dead { return true }
+        return now - since >= configuration.timing.waitForPeer && peer.silence(now) != nil
+    }
+
     /// The master that it was made to follow died before the copy was there, and may come back without data, or has: it must
     /// not be followed by itself then.
     private mutating func keepOldData(_ now: Instant) {
-        isCopyPending = false
+        memory.isCopyPending = false
+        remember()
         wait("its master died, or came back without data: the local Redis keeps its own")
         order(.park, now)
     }
@@ -88,7 +97,7 @@ extension Coordinator {
         self.outcome = nil
     }
 
-    private mutating func join(_ why: String, _ now: Instant) {
+    mutating func join(_ why: String, _ now: Instant) {
         isJoined = true
         output.append(.join)
         enter(.standby(retryAfter: nil), "joined", why, now)
@@ -199,7 +208,7 @@ extension Coordinator {
         guard local.info != nil else { return electedTooEarly(now) }
         guard !local.isOutdated || local.isMaster == true else { return }
         // What a frozen process remembers of its Redis says nothing: the next reading is due at once.
-        guard isLocalFresh(now) else { return }
+        guard isLocalFresh(now), isHeardByWitness() else { return }
         // Just promoted, or handed over to: what was read of the peer before that says nothing.
         let isDecided = if case .handedOver = vrrpCause { true } else { promotedAt != nil }
         if local.isMaster == true, isDecided { return serve(vrrpCause.code, "\(vrrpCause)", now) }
@@ -225,7 +234,7 @@ extension Coordinator {
         guard let outcome, running == nil else { return }
         switch outcome.result {
         case .done:
-            if vrrp == .active { return serve(gating.code, gating.reason, now) }
+            if vrrp == .active, isHeardByWitness() { return serve(gating.code, gating.reason, now) }
             enter(
                 .standby(retryAfter: nil), gating.code, "\(gating.reason); promoted before the addresses are here", now)
         case .refused(let code, let reason): refused(gating, code, reason, now)
@@ -244,7 +253,7 @@ extension Coordinator {
     private mutating func serve(_ cause: String, _ why: String, _ now: Instant) {
         output.append(.serve)
         (resignedAt, promotedAt, activeHeardAt, hasReplica) = (nil, nil, nil, nil)
-        (minReplicas, writeFence, isToParkCutOff) = (nil, nil, true)
+        (minReplicas, writeFence, isToParkCutOff, isOfUse) = (nil, nil, true, true)
         (failures, undecided, decision) = (0, nil, nil)
         let answer = OrderAnswer(
             isDone: true, text: "\(configuration.node) serves now", loss: promotion?.loss ?? .none,
@@ -252,96 +261,5 @@ extension Coordinator {
         enter(.serving(runID: local.last?.info.server?.runID), cause, why, now)
         (outcome, promotion) = (nil, nil)
         self.answer(answer)
-    }
-
-    // MARK: Serving
-
-    private mutating func lookServing(_ runID: String?, _ now: Instant) {
-        if vrrp != .active { return enter(.standby(retryAfter: nil), vrrpCause.code, "\(vrrpCause)", now) }
-        if runID == nil, let present = local.info?.server?.runID { phase = .serving(runID: present) }
-        if local.isMaster == false, !local.isOutdated {
-            leave()
-            return join("the local Redis was made a replica; role and addresses move together", now)
-        }
-        watchReplica()
-    }
-
-    /// Says once that nobody could take over, and once that somebody can again.
-    private mutating func watchReplica() {
-        let isThere = peerFollowsLocal && peer.info?.masterLink?.isUp == true
-        guard isThere != hasReplica, !peer.isOutdated else { return }
-        let before = hasReplica
-        hasReplica = isThere
-        if isThere {
-            if before == false { log(.notice, "replica_back", "the peer's Redis is a replica with its link up again") }
-        } else {
-            log(
-                .warning, "no_replica",
-                "the peer's Redis is no replica of the local one with its link up: nobody can take over")
-        }
-    }
-
-    private mutating func lookHandingOver(_ handingOver: HandingOver, _ now: Instant) {
-        var handingOver = handingOver
-        guard running == nil, let outcome else { return }
-        let words: String
-        switch outcome.result {
-        case .done: words = "handed over"
-        case .refused(_, let reason), .failed(let reason): words = reason
-        }
-        guard outcome.result == .done || handingOver.isReleased else {
-            enter(.serving(runID: local.last?.info.server?.runID), "switchover_refused", words, now)
-            self.outcome = nil
-            return answer(OrderAnswer(isDone: false, text: words))
-        }
-        if !handingOver.isReleased { release(&handingOver) }
-        phase = .handingOver(handingOver)
-        guard !handingOver.isStop else { return }
-        let answer = OrderAnswer(
-            isDone: outcome.result == .done, text: words, loss: outcome.loss, writeGap: outcome.writeGap)
-        join("handed over", now)
-        self.outcome = nil
-        self.answer(answer)
-    }
-
-    // MARK: Paused, stopping
-
-    private mutating func lookPaused(_ serves: Bool, _ now: Instant) {
-        if isStopping {
-            leave()
-            return finish("stopped while paused", now)
-        }
-        if serves, vrrp != .active { phase = .paused(serves: false) }
-    }
-
-    /// Returns whether there is nothing else to look at.
-    private mutating func stop(_ now: Instant) -> Bool {
-        if let running {
-            if running.isFollowing, !running.isAborted {
-                self.running?.isAborted = true
-                output.append(.node(.abort(running.id)))
-            }
-            return false
-        }
-        if case .serving = phase, !hasTriedHandOver {
-            hasTriedHandOver = true
-            if let obstacle = handOverObstacle(now) {
-                log(.warning, "no_hand_over", "stopping without handing over: \(obstacle)")
-            } else {
-                handOver(isStop: true, now)
-                return true
-            }
-        }
-        if case .handingOver(let handingOver) = phase, outcome == nil, now < handingOver.deadline { return false }
-        leave()
-        finish("told to stop", now)
-        return true
-    }
-
-    private mutating func finish(_ why: String, _ now: Instant) {
-        enter(.stopped, "stopped", why, now)
-        outcome = nil
-        answer(OrderAnswer(isDone: false, text: why))
-        output.append(.node(.finished))
     }
 }

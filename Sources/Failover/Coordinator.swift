@@ -133,7 +133,7 @@ struct Coordinator: Sendable, Equatable {
         case local(RedisReading)
         case peer(RedisReading)
         case peerDaemon(Presence?)
-        case witness(isReachable: Bool)
+        case witness(isReachable: Bool, askedAt: Instant)
         case progress(OperationID, OperationProgress)
         case ended(OperationID, OperationOutcome)
         case ordered(OperatorOrder, number: Int)
@@ -153,6 +153,10 @@ struct Coordinator: Sendable, Equatable {
     var peer = ServerView()
     var presence: Presence?
     var isWitnessReachable: Bool?
+    /// When the question was asked that a witness answered last.
+    var witnessedAt: Instant?
+    /// The election for which the witnesses were asked.
+    var witnessesAskedFor: Instant?
     var isLinkUsable = false
     var isJoined = false
     var vrrp = VirtualRouter.StateName.initialize
@@ -179,8 +183,6 @@ struct Coordinator: Sendable, Equatable {
     var masterSample: Observation?
     /// Why the master's process is gone; nil while it is not, or when the local server has another master.
     var masterGone: String?
-    /// The local server was made to follow, and has not been seen with its link up since.
-    var isCopyPending = false
     /// When an operation of ours promoted the local server.
     var promotedAt: Instant?
     var isStopping = false
@@ -196,6 +198,8 @@ struct Coordinator: Sendable, Equatable {
     var isToParkCutOff = false
     /// When it may be parked once more, after it did not work.
     var parkAt: Instant?
+    /// Whether the local Redis is of use to its clients, as it was last told.
+    var isOfUse = true
     /// Whether the peer's Redis could take over, as it was last told.
     var hasReplica: Bool?
     /// Since when the other daemon is to tell by what promotion its Redis is master.

@@ -16,6 +16,9 @@ public struct Memory: Sendable, Equatable {
     /// restarted may come back with less.
     public var promotion: Promoted?
 
+    /// The local server was made to follow the peer's, and has not been seen with its link up since.
+    public var isCopyPending: Bool
+
     /// What the local server's last following of the peer's has discarded; nil where it discarded nothing that was counted.
     public var discarded: Discarded?
 
@@ -76,8 +79,9 @@ public struct Memory: Sendable, Equatable {
     /// Of a node that remembers nothing.
     public init(
         epoch: UInt64 = 0, wasMaster: Bool = false, lineage: [Lineage] = [], isPaused: Bool = false,
-        promotion: Promoted? = nil, discarded: Discarded? = nil
+        promotion: Promoted? = nil, discarded: Discarded? = nil, isCopyPending: Bool = false
     ) {
+        self.isCopyPending = isCopyPending
         self.epoch = min(epoch, Self.mostEpoch)
         self.wasMaster = wasMaster
         self.lineage = lineage

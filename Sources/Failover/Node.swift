@@ -17,8 +17,9 @@ public struct Node: Sendable, Equatable {
         case peer(RedisReading)
         /// The other daemon, as the local Redis shows it; nil: it is not to be seen.
         case peerDaemon(Presence?)
-        /// Whether at least one witness answers.
-        case witness(isReachable: Bool)
+        /// Whether at least one witness answers, by a question that was asked then: whenever that changes, and the first
+        /// answer to a question that began after `askWitnesses`.
+        case witness(isReachable: Bool, askedAt: Instant)
         /// An operation has news.
         case progress(OperationID, OperationProgress)
         /// An operation has ended.
@@ -43,6 +44,8 @@ public struct Node: Sendable, Equatable {
         case abort(OperationID)
         /// Ask the local Redis now, and not only when the next reading is due.
         case refresh
+        /// Ask the witnesses now, and tell their first answer, also where it is no news.
+        case askWitnesses
         /// Show this to the other daemon.
         case show(Presence)
         /// Keep this over a restart. Before the next operation begins.
@@ -125,7 +128,8 @@ public struct Node: Sendable, Equatable {
         case .local(let reading): coordinate(.local(reading), &output, now)
         case .peer(let reading): coordinate(.peer(reading), &output, now)
         case .peerDaemon(let presence): coordinate(.peerDaemon(presence), &output, now)
-        case .witness(let isReachable): coordinate(.witness(isReachable: isReachable), &output, now)
+        case .witness(let isReachable, let askedAt):
+            coordinate(.witness(isReachable: isReachable, askedAt: askedAt), &output, now)
         case .progress(let id, let progress): coordinate(.progress(id, progress), &output, now)
         case .ended(let id, let outcome): coordinate(.ended(id, outcome), &output, now)
         case .ordered(let order, let number): coordinate(.ordered(order, number: number), &output, now)
@@ -203,7 +207,7 @@ extension Node {
         (next.timing, next.policy, next.router.priority) = (new.timing, new.policy, priority)
         coordinator.configuration = next
         // What was said of those that are gone says nothing of others.
-        if !new.policy.hasWitnesses { coordinator.isWitnessReachable = nil }
+        if !new.policy.hasWitnesses { (coordinator.isWitnessReachable, coordinator.witnessedAt) = (nil, nil) }
         coordinate(.deadlineReached, &output, now)
     }
 

@@ -83,7 +83,7 @@ public struct Survey: Sendable, Equatable {
         if local.keys == 0 || peer.keys == 0 { return withoutKeys(peer) }
         guard let own = local.history, let theirs = peer.history else { return byMemory(peer) }
         switch own.relation(to: theirs) {
-        case .same: return alike(peer, "both data sets are the same")
+        case .same: return alike(peer, .nothing, "both data sets are the same")
         case .behind(let bytes):
             return follow(peer, .nothing, "the peer's data set holds the local one, and \(bytes) bytes more")
         case .ahead(let bytes):
@@ -108,17 +108,18 @@ public struct Survey: Sendable, Equatable {
 
     private func withoutKeys(_ peer: ReplicationInfo) -> Verdict {
         switch (local.keys == 0, peer.keys == 0) {
-        case (true, true): alike(peer, "both data sets are empty")
-        case (true, false): follow(peer, .nothing, "the local data set is empty")
+        case (true, true): alike(peer, .surplus, "both data sets are empty")
+        // Its clients, or the expiry of its last key, may have emptied it: that is in its history, and is counted.
+        case (true, false): follow(peer, .surplus, "the local data set is empty")
         default: .lead("the peer's data set is empty")
         }
     }
 
-    /// Neither data set has anything that the other lacks.
-    private func alike(_ peer: ReplicationInfo, _ why: String) -> Verdict {
+    /// Neither data set has a key that the other lacks.
+    private func alike(_ peer: ReplicationInfo, _ discard: RedisOrder.Discard, _ why: String) -> Verdict {
         switch (local.masterLink == nil, peer.masterLink == nil) {
-        case (false, true): .follow(.nothing, why)
-        case (true, true) where peerServes: .follow(.nothing, why)
+        case (false, true): .follow(discard, why)
+        case (true, true) where peerServes: .follow(discard, why)
         default: .lead(why)
         }
     }

@@ -6,6 +6,8 @@ struct Audit {
     var acknowledged = 0
     /// Since when a virtual address is beside a Redis that takes no writes, for each host.
     var badSince: [Time?] = [nil, nil]
+    /// Since when no witness hears each host.
+    var cutOffSince: [Time?] = Array(repeating: nil, count: World.mostHosts)
     /// Since when both hosts have the address.
     var bothSince: Time?
     /// Since when both servers are masters.

@@ -43,6 +43,7 @@ final class Daemon {
     /// How often a deadline that was handed in did not move.
     var spins = 0
     var monitors = Array(repeating: Monitor(), count: World.mostHosts)
+    var probe = WitnessProbe()
     var shown: Presence?
     /// What of it the peer's Redis knows, and since when.
     var subscribed: (channel: String, at: Time)?

@@ -10,6 +10,7 @@ extension World {
         for host in pair.indices {
             watchAddress(host)
             watchReports(host)
+            watchCutOff(host)
         }
         watchBoth()
     }

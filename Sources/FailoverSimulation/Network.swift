@@ -12,6 +12,8 @@ struct Network {
     private var cuts: [[[Int]]]
     /// `[client][host]`.
     private var clientCuts: [[Int]]
+    /// `[host]`: how many faults cut it off from the witness.
+    var witnessCuts: [Int]
     /// Packets of the heartbeat that get lost, percent.
     var loss = 0
     /// Packets that arrive twice, percent.
@@ -31,6 +33,7 @@ struct Network {
 
     init(hosts: Int, clients: Int) {
         cuts = Array(repeating: Array(repeating: Array(repeating: 0, count: hosts), count: hosts), count: 2)
+        witnessCuts = Array(repeating: 0, count: hosts)
         clientCuts = Array(repeating: Array(repeating: 0, count: hosts), count: clients)
         heartbeatArrival = Array(repeating: Array(repeating: 0, count: hosts), count: hosts)
     }
@@ -50,6 +53,7 @@ struct Network {
     /// Whether any path is cut, or loses packets.
     var isDisturbed: Bool {
         loss > 0 || jitter > .ms(20) || cuts.contains { $0.contains { $0.contains { $0 > 0 } } }
+            || witnessCuts.contains { $0 > 0 }
     }
 }
 

@@ -24,6 +24,8 @@ public enum Simulation {
         case preempted
         /// An address went before its connections were destroyed.
         case silence
+        /// A node that no witness answers serves on, or takes over.
+        case cutOff = "cut_off"
     }
 
     /// What went wrong.
@@ -58,6 +60,8 @@ public enum Simulation {
         case silentAddress = "silent_address"
         /// A Redis that died is reported as alive.
         case blindToDeath = "blind_to_death"
+        /// Who is elected because it hears nobody takes that for the peer's silence, without a witness's word.
+        case trustedSilence = "trusted_silence"
     }
 
     /// What to run.
@@ -108,6 +112,8 @@ public enum Simulation {
         public var faults = 0
         /// Runs in which a third node came that is not of the pair.
         public var strangers = 0
+        /// Runs with a witness, from which nodes were cut off.
+        public var witnesses = 0
         /// Acknowledged writes.
         public var writes = 0
         /// A Redis became master by `promote` without its old master's consent.
@@ -147,7 +153,8 @@ public enum Simulation {
 
         private static var paths: [WritableKeyPath<Totals, Int>] {
             [
-                \.runs, \.steps, \.faults, \.strangers, \.writes, \.failovers, \.switchovers, \.leads, \.follows,
+                \.runs, \.steps, \.faults, \.strangers, \.witnesses, \.writes, \.failovers, \.switchovers, \.leads,
+                \.follows,
                 \.amendments, \.refusals,
                 \.lossesReported, \.writesLost, \.writesDestroyed, \.writesDiscarded, \.fullCopies, \.partialCopies,
                 \.undecided,

@@ -12,6 +12,7 @@ extension World {
             if options.mutation != .silentAddress { hosts[host].lastReset = now }
         case .redis(let order, let id): begin(order, id, host)
         case .refresh: after(0) { $0.hurry(host) }
+        case .askWitnesses: after(0) { $0.awaitWitness(host) }
         // What is executed here ends soon by itself.
         case .abort: break
         case .show(let presence):

@@ -47,6 +47,7 @@ extension World {
         feed(host, .network(.link(linkState(host))))
         feed(host, .start)
         startMonitors(host)
+        startProbe(host)
         if options.mutation == .followBlindly { followBlindly(host) }
     }
 

@@ -17,8 +17,12 @@ extension World {
         hosts[host].daemon.operation = id
         let end: (World, OperationOutcome) -> Void = { $0.ended(order, id, host, $1) }
         switch order {
-        case .promote(let request): promote(request, host, end)
-        case .lead: lead(host, end)
+        case .promote(let request):
+            auditElection(host)
+            promote(request, host, end)
+        case .lead:
+            auditElection(host)
+            lead(host, end)
         case .handOver(let timeout): handOver(timeout, id, host, end)
         case .follow(let accepting, _):
             FollowJob(host: host, peer: peer(of: host), accepting: accepting, startedAt: now, finish: end).start(self)

@@ -24,8 +24,9 @@ extension World {
             for _ in 0..<50 { timeline.append(100, isPing: false, to: &data, at: now) }
         }
         for index in 0..<2 {
-            let configuration = Self.configuration(
+            var configuration = Self.configuration(
                 index, peer: 1 - index, priority: Priority(index == 0 ? 150 : 100), timing: timing, interval: interval)
+            configuration.policy.hasWitnesses = witnesses != nil
             let redis = RedisServer(host: index, position: data)
             if index == 1, beginning == .half || beginning == .empty {
                 redis.position = timeline.fork(nil, base: 0, sharesOffsets: false)
@@ -85,13 +86,17 @@ extension World {
         startAudits()
         let schedule = drawSchedule()
         for entry in schedule { at(entry.time) { $0.commit(entry.fault) } }
+        commitCuts()
         let lines =
             ["boot fence \(hasBootFence ? "on" : "off"), beginning: \(beginning)"]
             + schedule.map { "\($0.time.text) \($0.fault)" } + (stranger.map { ["\($0)"] } ?? [])
-        let storm = max(schedule.last?.time ?? 0, stranger?.departure ?? 0, .s(5))
+            + (witnesses?.cuts.map { "\($0)" } ?? [])
+        let cutsEnd = witnesses?.cuts.map { $0.start + $0.duration }.max()
+        let storm = max(schedule.last?.time ?? 0, stranger?.departure ?? 0, cutsEnd ?? 0, .s(5))
         run(until: storm)
         calm(from: storm)
         totals.runs = 1
+        totals.witnesses = witnesses == nil ? 0 : 1
         return lines
     }
 

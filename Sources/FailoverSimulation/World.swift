@@ -14,6 +14,7 @@ final class World {
     var hosts: [Host] = []
     var clients: [Client] = []
     let stranger: Stranger?
+    let witnesses: Witnesses?
     var audit = Audit()
     var totals = Simulation.Totals()
     var linkNumber = 0
@@ -32,6 +33,7 @@ final class World {
         self.options = options
         random = SeededRandom(seed)
         stranger = Stranger.drawn(seed: seed, options)
+        witnesses = Witnesses.drawn(seed: seed, options)
         network = Network(hosts: stranger == nil ? 2 : Self.mostHosts, clients: 2)
     }
 

@@ -31,6 +31,7 @@ import Testing
         #expect(totals.fullCopies > 20)
         #expect(totals.partialCopies > 20)
         #expect(totals.lossesReported > 10)
+        #expect(totals.witnesses > 8)
     }
 
     @Test func `a seed replays exactly`() {
@@ -55,6 +56,7 @@ import Testing
         (.silentLoss, 4, [.lostWrite]),
         (.heartbeatWaits, 21, [.heartbeat]),
         (.silentAddress, 1, [.silence]),
+        (.trustedSilence, 1, [.cutOff]),
         (.blindToDeath, 16, [.addressWithoutMaster, .wiped, .stuck]),
     ])
     func `a rule that is taken out is missed`(

@@ -14,7 +14,7 @@ struct CutOffTests {
         var configuration = story.node.configuration
         configuration.policy.hasWitnesses = true
         story.happens(.reconfigured(configuration))
-        story.happens(.witness(isReachable: true))
+        story.witness(isReachable: true)
         story.actions = []
         return story
     }
@@ -22,7 +22,7 @@ struct CutOffTests {
     @Test("a park that does not work is ordered again, after a pause, until it has worked")
     func parksAgain() throws {
         var story = try serving()
-        #expect(story.happens(.witness(isReachable: false)).words.contains("park"))
+        #expect(story.witness(isReachable: false).words.contains("park"))
         #expect(!story.ends(.failed(reason: "busy")).words.contains("park"))
         #expect(try !story.reads(local: NodeTests.master).words.contains("park"))
         story.passes(.seconds(1))
@@ -38,7 +38,7 @@ struct CutOffTests {
     func handingOver() throws {
         var story = try serving()
         story.happens(.ordered(.switchover, number: 1))
-        #expect(!story.happens(.witness(isReachable: false)).words.contains("park"))
+        #expect(!story.witness(isReachable: false).words.contains("park"))
         #expect(story.state == .fault)
         #expect(story.ends(.failed(reason: "cut off")).words.contains("park"))
     }
@@ -49,15 +49,60 @@ struct CutOffTests {
         story.happens(.network(.link(.init(isUp: false, primaryAddress: nil))))
         #expect(story.state == .fault)
         #expect(!story.actions.words.contains("park"))
-        #expect(story.happens(.witness(isReachable: false), after: .seconds(3)).words.contains("park"))
+        #expect(story.witness(isReachable: false, after: .seconds(3)).words.contains("park"))
     }
 
-    @Test("a standby that was elected by its own deafness does not promote any more")
+    @Test("elected by silence: a witness is asked first, once, and its answer opens the way")
+    func elected() throws {
+        var story = withWitnesses(try nodes.standby())
+        #expect(story.passes(.milliseconds(400)).words.filter { $0 == "ask witnesses" } == ["ask witnesses"])
+        #expect(story.node.isActive)
+        #expect(story.state == .standby)
+        // It was asked before the election.
+        let early = story.now - .milliseconds(300)
+        #expect(!story.happens(.witness(isReachable: true, askedAt: early)).words.contains("promote"))
+        #expect(try story.reads(local: NodeTests.replica).words == [])
+        #expect(story.witness(isReachable: true).words.contains("promote"))
+        #expect(story.state == .gating)
+    }
+
+    @Test("a standby that was elected by its own deafness does not promote")
+    func deaf() throws {
+        var story = withWitnesses(try nodes.standby())
+        story.passes(.milliseconds(400))
+        for _ in 0..<4 { try story.reads(local: NodeTests.replica) }
+        #expect(story.witness(isReachable: false, after: .seconds(2)).words.contains("-> fault"))
+        #expect(!story.actions.words.contains { $0.hasPrefix("promote") || $0 == "lead" || $0 == "add" })
+        #expect(!story.node.isActive)
+    }
+
+    @Test("handed over, nobody is asked; a Redis that was promoted before the election waits for the witness's word")
+    func others() throws {
+        var story = withWitnesses(try nodes.standby())
+        story.happens(.peer(.dead))
+        story.ends()
+        #expect(story.state == .standby)
+        #expect(story.passes(.milliseconds(400)).words.contains("ask witnesses"))
+        #expect(!story.hasVIP)
+        try story.reads(local: ServerText(runID: "b"))
+        #expect(!story.hasVIP)
+        #expect(story.witness(isReachable: true).words.contains("add"))
+        var other = withWitnesses(try nodes.standby())
+        other.happens(.peer(.dead))
+        other.ends()
+        other.hears(priority: 0)
+        try other.reads(local: ServerText(runID: "b"))
+        #expect(other.hasVIP)
+        #expect(!other.actions.words.contains("ask witnesses"))
+    }
+
+    @Test("cut off while it is being promoted: that is told to end")
     func gating() throws {
         var story = withWitnesses(try nodes.standby())
         story.passes(.milliseconds(400))
+        story.witness(isReachable: true)
         #expect(story.state == .gating)
-        #expect(story.happens(.witness(isReachable: false)).words.contains("abort"))
+        #expect(story.witness(isReachable: false).words.contains("abort"))
         // It was too late.
         #expect(story.ends().words.contains("park"))
     }
@@ -69,11 +114,11 @@ struct CutOffTests {
         none.policy.hasWitnesses = false
         let others = story.node.configuration
         story.happens(.reconfigured(none))
-        story.happens(.witness(isReachable: false))
+        story.witness(isReachable: false)
         story.happens(.reconfigured(none))
         #expect(!story.happens(.reconfigured(others)).words.contains("park"))
         #expect(story.state == .serving)
-        #expect(story.happens(.witness(isReachable: false)).words.contains("park"))
+        #expect(story.witness(isReachable: false).words.contains("park"))
     }
 
     @Test("elected with a Redis that runs a script for long: it leaves the election to others, until it answers")
@@ -111,5 +156,36 @@ struct CutOffTests {
         #expect(story.happens(.reconfigured(configuration)).words == ["write fence 0"])
         story.ends()
         #expect(try story.reads(peer: NodeTests.peerReplica).words == [])
+    }
+
+    @Test(
+        "a write fence is taken away before the daemon pauses, or stops without a hand-over: nobody would keep it in step"
+    )
+    func writeFenceLeft() throws {
+        for order in ["pause", "stop"] {
+            var story = try nodes.serving { $0.policy.fencesIsolatedMaster = true }
+            story.ends()
+            if order == "pause" {
+                #expect(story.happens(.ordered(.pause, number: 1)).words.contains("write fence 0"))
+                story.ends()
+                #expect(story.happens(.ordered(.resume, number: 2)).words.contains("write fence 1"))
+            } else {
+                // Nobody to hand over to.
+                story.happens(.peerDaemon(nil))
+                let words = story.happens(.stop).words
+                #expect(words.contains("write fence 0") && !words.contains("finished"))
+                #expect(story.ends().words.contains("finished"))
+            }
+        }
+    }
+
+    @Test("a Redis that lives and is of no use moves nothing while it serves, and that is said once")
+    func impaired() throws {
+        var story = try serving()
+        for _ in 0..<3 { story.happens(.local(.unusable("WRONGPASS"))) }
+        #expect(story.state == .serving && story.hasVIP)
+        #expect(story.actions.logged("redis_impaired") == 1)
+        try story.reads(local: NodeTests.master)
+        #expect(story.actions.logged("redis_recovered") == 1)
     }
 }

@@ -48,6 +48,12 @@ struct NodeStory {
         return new
     }
 
+    /// A witness has answered a question that was asked just now, or none does any more.
+    @discardableResult
+    mutating func witness(isReachable: Bool, after pause: Duration = .milliseconds(1)) -> [Node.Action] {
+        happens(.witness(isReachable: isReachable, askedAt: now + pause), after: pause)
+    }
+
     mutating func link() {
         happens(.network(.link(.init(isUp: true, primaryAddress: .v4(0xc633_6401)))))
     }
@@ -120,6 +126,7 @@ extension [Node.Action] {
             case .resetConnections: "reset"
             case .redis(let order, _): order.word
             case .abort: "abort"
+            case .askWitnesses: "ask witnesses"
             case .amend: "amend"
             case .record(let transition): "-> \(transition.to)"
             case .run(let hook): hook.rawValue
@@ -127,6 +134,11 @@ extension [Node.Action] {
             case .finished: "finished"
             }
         }
+    }
+
+    /// How often this was said.
+    func logged(_ code: String) -> Int {
+        count { if case .log(_, code, _) = $0 { true } else { false } }
     }
 
     func contains(order word: String) -> Bool { words.contains(word) }

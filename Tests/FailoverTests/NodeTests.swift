@@ -261,12 +261,13 @@ struct NodeTests {
         var other = NodeStory { $0.policy.hasWitnesses = true }
         other.link()
         other.happens(.start)
-        other.happens(.witness(isReachable: true))
+        other.witness(isReachable: true)
         try other.reads(local: Self.master, peer: Self.peerReplica)
         try other.reads(local: Self.master, peer: Self.peerReplica)
         other.passes(.milliseconds(400))
+        other.witness(isReachable: true)
         #expect(other.state == .serving)
-        let words = other.happens(.witness(isReachable: false)).words
+        let words = other.witness(isReachable: false).words
         #expect(words.starts(with: ["reset", "remove", "resign", "park"]))
     }
 

@@ -148,7 +148,56 @@ struct RestartTests {
         story.passes(.seconds(1))
         try story.reads(
             local: ServerText(runID: "e", follows: ("127.0.0.1", 1, false), keys: 0), peer: NodeTests.peerMaster)
-        #expect(story.lastOrder?.order == .follow(accepting: .nothing))
+        #expect(story.lastOrder?.order == .follow(accepting: .surplus))
+    }
+
+    @Test(
+        "a master that was restarted with an older data set while the own Redis hung is known to be gone with the next answer"
+    )
+    func missedRestart() throws {
+        var story = try nodes.standby()
+        story.happens(.local(.silent(since: story.now)))
+        story.happens(.peer(.dead))
+        try story.reads(peer: ServerText(runID: "d", replid: "h3", offset: 500, keys: 3))
+        #expect(story.state == .standby)
+        var down = NodeTests.replica
+        down.follows?.2 = false
+        #expect(try story.reads(local: down).words.contains("promote(restarted)"))
+    }
+
+    @Test(
+        "made to follow a master whose host dies before the copy is there: it keeps its own data set, also over a restart"
+    )
+    func copyNeverComes() throws {
+        var waiting = NodeTests.replica
+        waiting.follows?.2 = false
+        for wasRestarted in [false, true] {
+            var story = NodeStory(memory: Memory(isCopyPending: wasRestarted))
+            story.link()
+            story.happens(.start)
+            if wasRestarted {
+                try story.reads(local: waiting)
+            } else {
+                try story.reads(local: NodeTests.master, peer: Self.promoted)
+                #expect(story.actions.words.contains("follow(nothing)"))
+                story.ends()
+                try story.reads(local: waiting)
+            }
+            let since = story.now
+            for _ in 0..<110 {
+                story.happens(.peer(.silent(since: since)), after: .milliseconds(100))
+                try story.reads(local: waiting)
+            }
+            #expect(story.actions.words.contains("park"), "restarted: \(wasRestarted): \(story.actions.words)")
+            story.ends()
+            #expect(story.actions.memory?.isCopyPending == false)
+            for _ in 0..<20 {
+                story.happens(.peer(.silent(since: since)), after: .milliseconds(100))
+                try story.reads(local: ServerText(runID: "b", follows: ("127.0.0.1", 1, false)))
+                story.passes(.milliseconds(1))
+            }
+            #expect(story.actions.words.contains("lead"), "restarted: \(wasRestarted): \(story.actions.words)")
+        }
     }
 
     @Test("what a master without a backlog holds beyond the peer is not known")

@@ -45,7 +45,7 @@ struct SurveyTests {
             expected: "lead", memory: Memory(epoch: 2, wasMaster: true)),
         Case(
             name: "empty beside data", local: with(master) { ($0.keys, $0.replid) = (0, "x") }, peer: master,
-            expected: "follow(nothing)"),
+            expected: "follow(surplus)"),
         Case(
             name: "empty beside data that is not master yet", local: with(master) { ($0.keys, $0.replid) = (0, "x") },
             peer: parked, expected: "yield"),
@@ -61,7 +61,7 @@ struct SurveyTests {
             peer: with(master) { ($0.keys, $0.replid) = (0, "x") }, expected: "lead"),
         Case(
             name: "both empty, the peer serves", local: with(master) { $0.keys = 0 },
-            peer: with(master) { ($0.keys, $0.replid) = (0, "x") }, expected: "follow(nothing)", peerServes: true),
+            peer: with(master) { ($0.keys, $0.replid) = (0, "x") }, expected: "follow(surplus)", peerServes: true),
         Case(
             name: "both parked with the same", local: parked, peer: parked, expected: "lead"),
         Case(

@@ -75,7 +75,7 @@ func describe(_ outcome: Simulation.Outcome) {
 func describe(_ totals: Simulation.Totals) {
     print(
         """
-        \(totals.runs) runs, \(totals.steps) steps, \(totals.faults) faults, \(totals.strangers) strangers, \(totals.writes) acknowledged writes
+        \(totals.runs) runs, \(totals.steps) steps, \(totals.faults) faults, \(totals.strangers) strangers, \(totals.witnesses) witnesses, \(totals.writes) acknowledged writes
         \(totals.failovers) failovers, \(totals.switchovers) switchovers behind a fence, \(totals.leads) leads, \
         \(totals.follows) follows, \(totals.amendments) amended accounts, \(totals.refusals) refusals
         \(totals.fullCopies) full copies, \(totals.partialCopies) partial ones
