@@ -3,14 +3,9 @@ import Daemon
 import Operations
 import Replication
 
-/// The formats of `promote` and `demote`.
-enum OperationFormat: String, ExpressibleByArgument, CaseIterable {
-    case pretty, json
-}
-
 /// Prints the report of a promotion or demotion, and ends the command with its exit code.
 struct OperationOutput {
-    let format: OperationFormat
+    let format: OutputFormat
 
     /// Prints the end. Refusals and failures go to standard error as one line as well, so that scripts' logs have them.
     func finish(_ report: OperationReport) throws {

@@ -51,7 +51,7 @@ struct SalvageReplayCommand: AsyncParsableCommand {
     var retry = DurationArgument(.seconds(30))
 
     @Option(help: "Output format.")
-    var format = ControlFormat.pretty
+    var format = OutputFormat.pretty
 
     @OptionGroup(title: "Salvage folder")
     var folder: SalvageFolderOptions
@@ -147,7 +147,7 @@ final class ReplayDisplay: Sendable {
 
 /// Prints the report of a replay, and ends the command with its exit code.
 struct ReplayOutput {
-    let format: ControlFormat
+    let format: OutputFormat
     let path: String
 
     /// How many of the writes that failed or were left out are printed; JSON has a thousand.

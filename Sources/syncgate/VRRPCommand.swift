@@ -18,11 +18,6 @@ struct VRRPCommand: AsyncParsableCommand {
     )
 }
 
-/// The formats of `vrrp` and `vrrp watch`.
-enum VRRPFormat: String, ExpressibleByArgument, CaseIterable {
-    case pretty, json
-}
-
 /// `syncgate vrrp`: runs until a signal comes.
 struct VRRPRunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -96,7 +91,7 @@ struct VRRPRunCommand: AsyncParsableCommand {
     var realTime = false
 
     @Option(help: "Output format.")
-    var format = VRRPFormat.pretty
+    var format = OutputFormat.pretty
 
     /// What the arguments say, in the terms of the protocol.
     func configuration() throws -> StandaloneConfiguration {

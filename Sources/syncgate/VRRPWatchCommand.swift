@@ -20,7 +20,7 @@ struct VRRPWatchCommand: AsyncParsableCommand {
     var limit: DurationArgument?
 
     @Option(help: "Output format; json is one line per report.")
-    var format = VRRPFormat.pretty
+    var format = OutputFormat.pretty
 
     func validate() throws {
         guard every.duration >= .milliseconds(100) else { throw ValidationError("--every must be at least 100ms") }
@@ -51,7 +51,7 @@ struct VRRPWatchCommand: AsyncParsableCommand {
         switch format {
         case .json: Output.write(Output.json(report, pretty: false) + "\n")
         case .pretty:
-            if Output.usesColor { Output.write("\u{1B}[H\u{1B}[J") }
+            if Output.usesColor { Output.clear() }
             Output.write(report.table + (Output.usesColor ? "" : "\n"))
         }
     }
