@@ -65,9 +65,9 @@ actor MasterFence {
             } catch {
                 // This fence expires by itself; the journal would only have helped a second run.
             }
-            let milliseconds = Int64((duration / .milliseconds(1)).rounded(.up))
             return await send(
-                [["CLIENT", "PAUSE", String(milliseconds), "WRITE"], ["INFO"]], kind: .clientPause, decisive: 0,
+                [["CLIENT", "PAUSE", String(duration.millisecondsRoundedUp), "WRITE"], ["INFO"]], kind: .clientPause,
+                decisive: 0,
                 for: duration)
         case .password:
             do throws(ServerTrouble) {
@@ -103,7 +103,7 @@ actor MasterFence {
     func renew(for duration: Duration) async -> (until: Instant, runID: String)? {
         guard let fence else { return nil }
         let start = ContinuousClock.now
-        let milliseconds = String(Int64((duration / .milliseconds(1)).rounded(.up)))
+        let milliseconds = String(duration.millisecondsRoundedUp)
         do throws(ServerTrouble) {
             let isPause = fence == .clientPause
             if !isPause { try await replaceGuard(for: duration) }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Daemon
 import Operations
+import Replication
 import Salvage
 import VRRP
 

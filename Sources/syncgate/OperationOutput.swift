@@ -61,13 +61,10 @@ struct OperationJSON: Encodable {
         evidence = report.evidence.map(HistoryEntry.EvidenceText.init)
         loss = HistoryEntry.LossText(report.loss)
         account = report.account.map(HistoryEntry.AccountText.init)
-        writeGapMs = report.writeGap.map { Self.rounded($0) }
+        writeGapMs = report.writeGap?.inMilliseconds
         dryRun = report.isDryRun
         steps = report.steps.map(HistoryEntry.StepText.init)
     }
-
-    /// Milliseconds with microseconds behind the point.
-    private static func rounded(_ duration: Duration) -> Double { (duration.inMilliseconds * 1000).rounded() / 1000 }
 }
 
 extension HistoryEntry.AccountText {

@@ -2,9 +2,6 @@ import ArgumentParser
 import Daemon
 
 extension Duration {
-    /// As a number of milliseconds.
-    var inMilliseconds: Double { self / .milliseconds(1) }
-
     /// As a number of seconds.
     var inSeconds: Double { self / .seconds(1) }
 }

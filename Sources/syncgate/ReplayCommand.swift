@@ -3,6 +3,7 @@ import Daemon
 import FoundationEssentials
 import Glibc
 import Operations
+import Replication
 import Salvage
 import Synchronization
 
@@ -255,6 +256,6 @@ struct ReplayJSON: Encodable {
         skips = report.skipped.map {
             Write(offset: $0.offset, database: $0.database, command: $0.command, reason: $0.reason)
         }
-        durationMs = (report.duration.inMilliseconds * 1000).rounded() / 1000
+        durationMs = report.duration.inMilliseconds
     }
 }
