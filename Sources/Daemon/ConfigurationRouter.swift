@@ -1,5 +1,6 @@
 internal import Failover
 internal import Operations
+internal import RedisClient
 internal import Salvage
 internal import VRRP
 
@@ -42,7 +43,7 @@ extension ConfigurationContext {
                 name: name, node: node, router: parameters, virtualAddresses: places, upkeep: upkeep,
                 unicastPeers: unicast.peers,
                 localRedis: announced(announce, source: unicast.source, local: local),
-                peerRedis: peer.hostPort.map { RedisAddress(host: $0.host, port: $0.port) }, timing: timing,
+                peerRedis: peer.url.hostPort.map { RedisAddress(host: $0.host, port: $0.port) }, timing: timing,
                 policy: policy),
             interface: interface, source: unicast.source, minimumHopLimit: unicast.minimumHopLimit, local: local,
             peer: peer, announce: announce, connectTimeout: connect, sampleInterval: look,
@@ -207,9 +208,9 @@ extension ConfigurationContext {
     /// The local Redis as the peer's reaches it, as far as the file says so.
     private func announced(_ announce: HostPort?, source: IPAddress?, local: Endpoint) -> RedisAddress? {
         if let announce { return RedisAddress(host: announce.host, port: announce.port) }
-        guard let place = local.hostPort else { return nil }
+        guard let place = local.url.hostPort else { return nil }
         if let source, !source.isLinkLocal { return RedisAddress(host: "\(source)", port: place.port) }
-        return ConfigurationConflicts.isLoopback(place.host) ? nil : RedisAddress(host: place.host, port: place.port)
+        return NetworkAddress.isLoopback(place.host) ? nil : RedisAddress(host: place.host, port: place.port)
     }
 
     // MARK: - Hooks

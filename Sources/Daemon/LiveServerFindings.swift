@@ -19,7 +19,7 @@ extension LiveServer {
     func finding(
         _ severity: LiveFinding.Severity, _ code: String, _ text: String, advice: String? = nil
     ) -> LiveFinding {
-        LiveFinding(severity, subject, code, "\(endpoint.place) \(text)", advice: advice)
+        LiveFinding(severity, subject, code, "\(endpoint.url.place) \(text)", advice: advice)
     }
 
     private var version: String { info.server.map { "Redis \($0.version)" } ?? "Redis" }

@@ -98,7 +98,7 @@ public struct DemotionRun: Sendable {
             return report(
                 .failed, .usage, "the local server cannot follow \(options.peer.url); give the peer as host:port")
         }
-        if PromotionRun.isLoopback(host), let own = options.local.url.host, !PromotionRun.isLoopback(own) {
+        if NetworkAddress.isLoopback(host), let own = options.local.url.host, !NetworkAddress.isLoopback(own) {
             return report(
                 .failed, .usage, "\(own) would reach itself at \(host); give --peer as the local server reaches it")
         }
@@ -141,7 +141,7 @@ public struct DemotionRun: Sendable {
         if link.host == endpoint.url.host { return true }
         if link.isUp, info.identity != nil, SyncGate.isSameHistory(follower, info) { return true }
         if link.isUp, follower.isListed(by: info) { return true }
-        return PromotionRun.isLoopback(link.host) && endpoint.url.host.map(PromotionRun.isLoopback) == true
+        return NetworkAddress.isLoopback(link.host) && endpoint.url.host.map(NetworkAddress.isLoopback) == true
     }
 
     private func act(

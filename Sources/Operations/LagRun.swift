@@ -84,8 +84,7 @@ public actor LagRun {
         for replica in info.replicas.prefix(64) {
             var endpoint = start
             endpoint.url.address = .tcp(host: replica.ip, port: replica.port)
-            let host = replica.ip.contains(":") ? "[\(replica.ip)]" : replica.ip
-            targets.append(("\(host):\(replica.port)", replica, endpoint))
+            targets.append((endpoint.url.place, replica, endpoint))
         }
         let isKnown = targets.contains { $0.endpoint.url.address == start.url.address }
         if !isKnown, start.url.address != master?.endpoint.url.address {

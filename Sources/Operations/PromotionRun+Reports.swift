@@ -21,11 +21,11 @@ extension PromotionRun {
             ports.insert(announce.port, at: 0)
         }
         if case .tcp(let host, let port) = options.local.url.address {
-            if !Self.isLoopback(host) { ips.append(host) }
+            if !NetworkAddress.isLoopback(host) { ips.append(host) }
             if !ports.contains(port) { ports.append(port) }
         }
         if let address = await master.localAddress { ips.append(address) }
-        if case .tcp(let host, _) = endpoint.url.address, Self.isLoopback(host) {
+        if let host = endpoint.url.host, NetworkAddress.isLoopback(host) {
             ips += ["127.0.0.1", "::1", "localhost"]
         }
         let listed = (info?.replicas ?? []).filter { ports.contains($0.port) }
@@ -39,10 +39,6 @@ extension PromotionRun {
         if let entry { return AnnouncedAddress(listedAs: listedAs, target: (entry.ip, entry.port)) }
         let target = ips.first.flatMap { ip in ports.first.map { (ip, $0) } }
         return AnnouncedAddress(listedAs: listedAs, target: target)
-    }
-
-    static func isLoopback(_ host: String) -> Bool {
-        host == "localhost" || host.hasPrefix("127.") || host == "::1"
     }
 
     /// A report with the steps so far.

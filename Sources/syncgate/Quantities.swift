@@ -1,5 +1,6 @@
 import ArgumentParser
 import Daemon
+import RedisClient
 
 extension Duration {
     /// As a number of seconds.
