@@ -77,7 +77,7 @@ public struct LeadRun: Sendable {
     private func promote(losing loss: Loss) async -> OperationReport {
         recorder.record("promoting", "SLAVEOF NO ONE is sent to \(options.local.url)")
         do throws(ServerTrouble) {
-            try MasterFence.check(try await servers.local.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true))
+            try await ServerOrders.promote(servers.local)
             recorder.record("promoted", "\(options.local.url) is master")
             var promoted = report(.promoted, "\(options.local.url) is master")
             promoted.loss = loss

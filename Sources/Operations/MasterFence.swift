@@ -22,6 +22,14 @@ actor MasterFence {
     /// How much later than the fence's stated end the guard acts, so that it never acts before.
     private static let guardMargin: Duration = .milliseconds(500)
 
+    /// Raises a pause, or has it last for this time from now on.
+    private static func pause(for duration: Duration) -> [String] {
+        ["CLIENT", "PAUSE", String(duration.millisecondsRoundedUp), "WRITE"]
+    }
+
+    /// Ends a pause before its time.
+    static let endPause = ["CLIENT", "UNPAUSE"]
+
     private let master: Server
     private let journal: FenceJournal
     private let guardProgram: String
@@ -66,7 +74,7 @@ actor MasterFence {
                 // This fence expires by itself; the journal would only have helped a second run.
             }
             return await send(
-                [["CLIENT", "PAUSE", String(duration.millisecondsRoundedUp), "WRITE"], ["INFO"]], kind: .clientPause,
+                [Self.pause(for: duration), ["INFO"]], kind: .clientPause,
                 decisive: 0,
                 for: duration)
         case .password:
@@ -103,11 +111,10 @@ actor MasterFence {
     func renew(for duration: Duration) async -> (until: Instant, runID: String)? {
         guard let fence else { return nil }
         let start = ContinuousClock.now
-        let milliseconds = String(duration.millisecondsRoundedUp)
         do throws(ServerTrouble) {
             let isPause = fence == .clientPause
             if !isPause { try await replaceGuard(for: duration) }
-            let order = isPause ? ["CLIENT", "PAUSE", milliseconds, "WRITE"] : ["CONFIG", "GET", "requirepass"]
+            let order = isPause ? Self.pause(for: duration) : ["CONFIG", "GET", "requirepass"]
             let outcomes = try await master.perform([order, ["INFO"]], isRepeatable: true)
             try Self.check(outcomes)
             guard let server = try Server.observation(outcomes[outcomes.count - 1], at: start).info.server else {
@@ -247,7 +254,7 @@ actor MasterFence {
         }
         do throws(ServerTrouble) {
             switch fence {
-            case .clientPause: try Self.check(try await master.perform([["CLIENT", "UNPAUSE"]], isRepeatable: true))
+            case .clientPause: try Self.check(try await master.perform([Self.endPause], isRepeatable: true))
             case .password:
                 if isDoubtful, let entry {
                     _ = try await Self.undo(entry, at: await master.endpoint)

@@ -288,7 +288,7 @@ struct PromotionLoop: Sendable {
             return true
         }
         do throws(ServerTrouble) {
-            try MasterFence.check(try await master.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true))
+            try await ServerOrders.promote(master)
             run.recorder.record("restored", "\(endpoint.url) is master again")
             return true
         } catch {

@@ -186,7 +186,7 @@ public struct PromotionRun: Sendable {
                 recorder.record("disconnect_failed", "clients of \(endpoint.url) stay connected to it: \(error)")
             }
             if info.server.map({ Fence.suited(for: $0.version) }) == .clientPause {
-                _ = try await master.perform([["CLIENT", "UNPAUSE"]])
+                _ = try await master.perform([MasterFence.endPause])
             }
             recorder.record("disconnected", "clients of the old master \(endpoint.url) are disconnected")
         } catch {
