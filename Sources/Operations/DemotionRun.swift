@@ -304,8 +304,6 @@ public struct DemotionRun: Sendable {
         _ result: OperationReport.Result, _ code: OperationReport.ExitCode, _ reason: String, remedy: String? = nil,
         loss: Loss = .none
     ) -> OperationReport {
-        OperationReport(
-            result: result, exitCode: code, reason: reason, remedy: remedy, evidence: nil, loss: loss, writeGap: nil,
-            isDryRun: options.isDryRun, steps: recorder.steps)
+        recorder.report(result, code, reason, remedy: remedy, loss: loss, isDryRun: options.isDryRun)
     }
 }

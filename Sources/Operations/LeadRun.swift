@@ -95,8 +95,6 @@ public struct LeadRun: Sendable {
             case .failed: .unreachable
             default: .done
             }
-        return OperationReport(
-            result: result, exitCode: code, reason: reason, remedy: nil, evidence: nil, loss: .none, writeGap: nil,
-            isDryRun: false, steps: recorder.steps)
+        return recorder.report(result, code, reason, isDryRun: false)
     }
 }

@@ -46,9 +46,7 @@ extension PromotionRun {
         _ result: OperationReport.Result, _ code: OperationReport.ExitCode, _ reason: String, remedy: String? = nil,
         loss: Loss = .none
     ) async -> OperationReport {
-        OperationReport(
-            result: result, exitCode: code, reason: reason, remedy: remedy, evidence: nil, loss: loss, writeGap: nil,
-            isDryRun: options.isDryRun, steps: recorder.steps)
+        recorder.report(result, code, reason, remedy: remedy, loss: loss, isDryRun: options.isDryRun)
     }
 
     func usageError(_ reason: String) async -> OperationReport { await report(.failed, .usage, reason) }
