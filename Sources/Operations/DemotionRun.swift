@@ -84,11 +84,9 @@ public struct DemotionRun: Sendable {
         do throws(ServerTrouble) { theirs = try await peer.observePatiently().info } catch {
             return failure("the peer \(options.peer.url): \(error)", error)
         }
-        for (name, endpoint, info) in [("local server", options.local, ours), ("peer", options.peer, theirs)]
-        where info.server?.mode == .cluster {
-            return report(
-                .failed, .usage,
-                "the \(name) \(endpoint.url) is a Redis Cluster node; SyncGate guards pairs without Cluster")
+        for (name, endpoint, info) in [("local server", options.local, ours), ("peer", options.peer, theirs)] {
+            guard let what = info.server?.unsuitability else { continue }
+            return report(.failed, .usage, "the \(name) \(endpoint.url) is \(what)")
         }
         if let id = ours.server?.runID, id == theirs.server?.runID {
             return report(

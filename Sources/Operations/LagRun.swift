@@ -72,9 +72,8 @@ public actor LagRun {
             if error.contact == nil { throw .unsuitable("\(endpoint.url)", reason: "\(error)") }
             throw .unreachable("\(endpoint.url)", reason: "\(error)")
         }
-        if observation.info.server?.mode == .cluster {
-            throw .unsuitable(
-                "\(endpoint.url)", reason: "it is a Redis Cluster node; SyncGate guards pairs without Cluster")
+        if let what = observation.info.server?.unsuitability {
+            throw .unsuitable("\(endpoint.url)", reason: "it is \(what)")
         }
         return observation
     }
