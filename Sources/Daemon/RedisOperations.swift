@@ -201,15 +201,6 @@ final class RedisOperations: Sendable {
     }
 }
 
-/// Set when an operation is to come to its end.
-final class StopFlag: Sendable {
-    private let flag = Atomic(false)
-
-    var isSet: Bool { flag.load(ordering: .relaxed) }
-
-    func set() { flag.store(true, ordering: .relaxed) }
-}
-
 /// Whoever is first tells the outcome.
 private final class FirstOutcome: Sendable {
     private let waiting: Mutex<CheckedContinuation<OperationOutcome, Never>?>
