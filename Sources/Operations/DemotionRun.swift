@@ -84,14 +84,7 @@ public struct DemotionRun: Sendable {
         do throws(ServerTrouble) { theirs = try await peer.observePatiently().info } catch {
             return failure("the peer \(options.peer.url): \(error)", error)
         }
-        for (name, endpoint, info) in [("local server", options.local, ours), ("peer", options.peer, theirs)] {
-            guard let what = info.server?.unsuitability else { continue }
-            return report(.failed, .usage, "the \(name) \(endpoint.url) is \(what)")
-        }
-        if let id = ours.server?.runID, id == theirs.server?.runID {
-            return report(
-                .failed, .usage, "\(options.peer.url) is the local server itself; give the other server as --peer")
-        }
+        if let report = unsuitable(ours, theirs) { return report }
         guard case .tcp(let host, let port) = options.peer.url.address else {
             return report(
                 .failed, .usage, "the local server cannot follow \(options.peer.url); give the peer as host:port")
@@ -107,6 +100,19 @@ public struct DemotionRun: Sendable {
         // Whatever an interrupted run had begun is overtaken by now.
         if report.result == .demoted || report.result == .alreadyReplica, !options.isDryRun { journal.deleteUnfenced() }
         return report
+    }
+
+    /// Servers that are no pair, whatever their states are.
+    private func unsuitable(_ ours: ReplicationInfo, _ theirs: ReplicationInfo) -> OperationReport? {
+        for (name, endpoint, info) in [("local server", options.local, ours), ("peer", options.peer, theirs)] {
+            guard let what = info.server?.unsuitability else { continue }
+            return report(.failed, .usage, "the \(name) \(endpoint.url) is \(what)")
+        }
+        if let id = ours.server?.runID, id == theirs.server?.runID {
+            return report(
+                .failed, .usage, "\(options.peer.url) is the local server itself; give the other server as --peer")
+        }
+        return nil
     }
 
     private func settled(_ ours: ReplicationInfo, _ theirs: ReplicationInfo) -> Demotion.Decision {
