@@ -57,6 +57,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(name: "SeededNumbers", path: "Tests/SeededNumbers", swiftSettings: settings),
         .target(
             name: "RedisLab", dependencies: ["RedisClient", nio, nioPosix], path: "Tests/RedisLab",
             swiftSettings: settings),
@@ -69,11 +70,13 @@ let package = Package(
             path: "Tests/Bench", swiftSettings: settings),
         .executableTarget(name: "syncgate-lab-client", path: "Tests/LabClient", swiftSettings: settings),
         .testTarget(
-            name: "ReplicationTests", dependencies: ["Replication"],
+            name: "ReplicationTests", dependencies: ["Replication", "SeededNumbers"],
             resources: [.copy("Captures")], swiftSettings: settings),
-        .testTarget(name: "SalvageTests", dependencies: ["Replication", "Salvage"], swiftSettings: settings),
         .testTarget(
-            name: "RedisClientTests", dependencies: ["RedisClient", "RedisLab", nio, nioPosix], swiftSettings: settings),
+            name: "SalvageTests", dependencies: ["Replication", "Salvage", "SeededNumbers"], swiftSettings: settings),
+        .testTarget(
+            name: "RedisClientTests", dependencies: ["RedisClient", "RedisLab", "SeededNumbers", nio, nioPosix],
+            swiftSettings: settings),
         .testTarget(
             name: "IntegrationTests",
             dependencies: ["Replication", "RedisClient", "RedisLab", "Operations", "Salvage"],

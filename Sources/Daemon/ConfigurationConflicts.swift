@@ -52,15 +52,15 @@ struct ConfigurationConflicts {
         let virtual = router.node.virtualAddresses.map(\.address)
         var findings: [Finding] = []
         for (key, endpoint) in [(RouterKey.local, router.local), (.peer, router.peer)] {
-            if let host = endpoint.host, let address = IPAddress(host), virtual.contains(address) {
+            if let host = endpoint.url.host, let address = IPAddress(host), virtual.contains(address) {
                 findings.append(
                     (key, "\(host) is a virtual address, which moves; give the address of the server's own node"))
             }
         }
         if router.local.url.address == router.peer.url.address {
-            findings.append((.peer, "is the same server as local: \(router.local.place)"))
+            findings.append((.peer, "is the same server as local: \(router.local.url.place)"))
         }
-        guard let peer = router.peer.host else {
+        guard let peer = router.peer.url.host else {
             findings.append((.peer, "a unix socket leads to a server on this machine; give the other node's address"))
             return findings
         }
@@ -70,7 +70,7 @@ struct ConfigurationConflicts {
     private static func announceFindings(_ router: VirtualRouterConfiguration, peer: String) -> [Finding] {
         let virtual = router.node.virtualAddresses.map(\.address)
         guard let announce = router.announce else {
-            let isSocket = router.local.host == nil
+            let isSocket = router.local.url.host == nil
             return isSocket
                 ? [(.announce, "is needed: local is a unix socket, and the peer must know where to replicate from")]
                 : []
@@ -78,10 +78,10 @@ struct ConfigurationConflicts {
         if let address = IPAddress(announce.host), virtual.contains(address) {
             return [(.announce, "\(announce.host) is a virtual address; the peer would replicate from itself")]
         }
-        if isLoopback(announce.host), !isLoopback(peer) {
+        if NetworkAddress.isLoopback(announce.host), !NetworkAddress.isLoopback(peer) {
             return [(.announce, "\(announce.host) is the peer's own machine when the peer at \(peer) connects to it")]
         }
-        if announce == router.peer.hostPort { return [(.announce, "\(announce) is the peer itself")] }
+        if announce == router.peer.url.hostPort { return [(.announce, "\(announce) is the peer itself")] }
         return []
     }
 
@@ -96,8 +96,10 @@ struct ConfigurationConflicts {
             if virtual.contains(host) {
                 return (.witnesses, "\(witness) is a virtual address, which is always reached")
             }
-            if isLoopback(host) { return (.witnesses, "\(witness) is this machine, which is always reached") }
-            if host == router.peer.host {
+            if NetworkAddress.isLoopback(host) {
+                return (.witnesses, "\(witness) is this machine, which is always reached")
+            }
+            if host == router.peer.url.host {
                 return (.witnesses, "\(witness) is the peer: with its machine down, this node would count as cut off")
             }
             return nil
@@ -126,38 +128,9 @@ struct ConfigurationConflicts {
                 findings.append((.addresses, "\(shared.address) is an address of \(name) already"))
             }
             if router.local.url.address == other.local.url.address {
-                findings.append((.local, "\(router.local.place) is guarded by \(name) already"))
+                findings.append((.local, "\(router.local.url.place) is guarded by \(name) already"))
             }
             return findings
-        }
-    }
-
-    /// Whether a name or address stands for the machine itself.
-    static func isLoopback(_ host: String) -> Bool {
-        switch IPAddress(host) {
-        case .v4(let value)?: value >> 24 == 127
-        case .v6(let high, let low)?: high == 0 && (low == 1 || low >> 24 == 0xffff_7f)
-        case nil: host == "localhost" || host.hasSuffix(".localhost")
-        }
-    }
-}
-
-extension Endpoint {
-    /// The host; nil for a unix socket.
-    var host: String? {
-        if case .tcp(let host, _) = url.address { host } else { nil }
-    }
-
-    /// Host and port; nil for a unix socket.
-    var hostPort: HostPort? {
-        if case .tcp(let host, let port) = url.address { HostPort(host: host, port: port) } else { nil }
-    }
-
-    /// Where it is, without credentials.
-    var place: String {
-        switch url.address {
-        case .tcp(let host, let port): "\(HostPort(host: host, port: port))"
-        case .unix(let path): path
         }
     }
 }

@@ -2,6 +2,7 @@ internal import Failover
 internal import Glibc
 internal import LinuxNet
 internal import Operations
+internal import RedisClient
 
 /// A configuration file that was read and checked: strict, so that a mistake is an error with its line, and never a default.
 public struct ConfigurationFile: Sendable, Equatable {
@@ -115,7 +116,7 @@ struct ConfigurationContext {
                 router: routers[conflict.router].node.name)
         }
         for (index, router) in routers.enumerated()
-        where router.peer.host.map(ConfigurationConflicts.isLoopback) == true {
+        where router.peer.url.host.map(NetworkAddress.isLoopback) == true {
             problems.warn(
                 "the peer is on this machine: a pair to try things with, which no dead machine is survived by",
                 at: "virtual_router[\(index)].peer", router: router.node.name)

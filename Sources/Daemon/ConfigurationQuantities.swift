@@ -1,3 +1,4 @@
+internal import RedisClient
 public import VRRP
 
 // Quantities as they are written in the configuration file and on the command line: always with their unit.
@@ -42,34 +43,6 @@ public struct ByteCount: Sendable, Hashable {
             text.first?.isNumber == true, number * (unit?.factor ?? 1) < 1e18
         else { return nil }
         bytes = Int64(number * (unit?.factor ?? 1))
-    }
-}
-
-extension HostPort {
-    /// Reads `host:port`; an IPv6 address stands in brackets. `nil` for anything else.
-    public init?(text: String) {
-        guard let colon = text.lastIndex(of: ":"), let port = Self.port(text[text.index(after: colon)...]) else {
-            return nil
-        }
-        var host = text[..<colon]
-        let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
-        if isBracketed { host = host.dropFirst().dropLast() }
-        guard !host.isEmpty, isBracketed || !host.contains(":"), !host.contains(where: Self.isImpossible) else {
-            return nil
-        }
-        self.init(host: String(host), port: port)
-    }
-
-    /// Digits only: `Int` would take a sign.
-    private static func port(_ text: Substring) -> Int? {
-        guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }), let port = Int(text),
-            (1...65_535).contains(port)
-        else { return nil }
-        return port
-    }
-
-    private static func isImpossible(_ character: Character) -> Bool {
-        character.isWhitespace || "[]@/".contains(character) || character.asciiValue.map { $0 < 0x20 } == true
     }
 }
 

@@ -1,5 +1,6 @@
 internal import Failover
 internal import Operations
+internal import RedisClient
 internal import Salvage
 internal import VRRP
 
@@ -42,7 +43,7 @@ extension ConfigurationContext {
                 name: name, node: node, router: parameters, virtualAddresses: places, upkeep: upkeep,
                 unicastPeers: unicast.peers,
                 localRedis: announced(announce, source: unicast.source, local: local),
-                peerRedis: peer.hostPort.map { RedisAddress(host: $0.host, port: $0.port) }, timing: timing,
+                peerRedis: peer.url.hostPort.map { RedisAddress(host: $0.host, port: $0.port) }, timing: timing,
                 policy: policy),
             interface: interface, source: unicast.source, minimumHopLimit: unicast.minimumHopLimit, local: local,
             peer: peer, announce: announce, connectTimeout: connect, sampleInterval: look,
@@ -118,27 +119,19 @@ extension ConfigurationContext {
         let peers = section.list(.unicastPeers, allowed, read) ?? []
         let source = section.text(.source, allowed, read)
         let limit = section.integer(.minHopLimit, 1...255)
-        for (key, addresses) in [(RouterKey.source, source.map { [$0] } ?? []), (.unicastPeers, peers)] {
-            for address in addresses where family != nil && address.family != family {
-                section.add(.conflict("\(address) is not of the family of the first virtual address"), at: key)
-            }
+        let unicast = Unicast(source: source, peers: peers, minimumHopLimit: UInt8(clamping: limit ?? 255))
+        for problem in PeerProblem.find(
+            source: source, peers: peers, minimumHopLimit: unicast.minimumHopLimit, family: family)
+        {
+            let text = problem.text(source: RouterKey.source.rawValue, peers: RouterKey.unicastPeers.rawValue)
+            section.add(.conflict(text), at: problem.key)
         }
-        if source == nil, peers.contains(where: { $0.family == .ipv6 && !$0.isLinkLocal }) {
-            section.add(
-                .conflict("over IPv6 source is needed as well: the address that the other node knows this one by"),
-                at: .unicastPeers)
-        }
-        if limit ?? 255 != 255, peers.isEmpty {
-            section.add(.conflict("means nothing without unicast_peers"), at: .minHopLimit)
-        }
-        if Set(peers).count != peers.count { section.add(.conflict("an address is listed twice"), at: .unicastPeers) }
-        return Unicast(source: source, peers: peers, minimumHopLimit: UInt8(clamping: limit ?? 255))
+        return unicast
     }
 
     private func upkeep(_ section: ConfigurationSection<RouterKey>) -> AddressUpkeep.Settings {
         var upkeep = AddressUpkeep.Settings()
-        // A renewal that comes late by a second must not cost the address.
-        let lifetime = section.duration(.addressLifetime, .seconds(2) ... .seconds(3600), ", whole seconds")
+        let lifetime = section.duration(.addressLifetime, AddressUpkeep.Settings.lifetimes, ", whole seconds")
         upkeep.lifetime = lifetime ?? upkeep.lifetime
         upkeep.announceRepeat = section.integer(.announceRepeat, 0...100) ?? upkeep.announceRepeat
         upkeep.announceDelay = section.duration(.announceDelay, .zero ... .seconds(3600)) ?? upkeep.announceDelay
@@ -207,9 +200,9 @@ extension ConfigurationContext {
     /// The local Redis as the peer's reaches it, as far as the file says so.
     private func announced(_ announce: HostPort?, source: IPAddress?, local: Endpoint) -> RedisAddress? {
         if let announce { return RedisAddress(host: announce.host, port: announce.port) }
-        guard let place = local.hostPort else { return nil }
+        guard let place = local.url.hostPort else { return nil }
         if let source, !source.isLinkLocal { return RedisAddress(host: "\(source)", port: place.port) }
-        return ConfigurationConflicts.isLoopback(place.host) ? nil : RedisAddress(host: place.host, port: place.port)
+        return NetworkAddress.isLoopback(place.host) ? nil : RedisAddress(host: place.host, port: place.port)
     }
 
     // MARK: - Hooks
@@ -248,6 +241,17 @@ extension ParameterProblem {
         case .interval: .advertisementInterval
         case .preemptDelay: .preemptDelay
         case .passwordWithVersion3, .passwordLength, .passwordContainsZero: .authPass
+        }
+    }
+}
+
+extension PeerProblem {
+    /// The key that it is about.
+    fileprivate var key: RouterKey {
+        switch self {
+        case .sourceFamily: .source
+        case .peerFamily, .sourceNeeded, .group, .duplicatePeer: .unicastPeers
+        case .hopLimitWithoutPeers: .minHopLimit
         }
     }
 }

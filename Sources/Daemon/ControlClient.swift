@@ -1,5 +1,6 @@
 import Glibc
 import Operations
+import Replication
 
 /// Asks a daemon through its control socket. Blocks the calling thread.
 package enum ControlClient {
@@ -36,9 +37,8 @@ package enum ControlClient {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         while bytes.last != UInt8(ascii: "\n") {
-            let left = max((end - .now) / .milliseconds(1), 0)
             var entry = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
-            let ready = poll(&entry, 1, Int32(min(left.rounded(.up), 1e9)))
+            let ready = poll(&entry, 1, Int32(min(max(end - .now, .zero), .seconds(1_000_000)).millisecondsRoundedUp))
             if ready < 0, errno == EINTR { continue }
             guard ready > 0 else { throw Trouble(description: "\(path): the daemon does not answer") }
             let count = read(socket, &buffer, buffer.count)

@@ -1,4 +1,5 @@
 import Failover
+import Replication
 import Synchronization
 
 /// Answers the requests of the control socket, for all virtual routers of the daemon.

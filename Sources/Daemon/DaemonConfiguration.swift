@@ -1,6 +1,7 @@
 public import Failover
 public import LinuxNet
 public import Operations
+public import RedisClient
 public import Salvage
 public import VRRP
 
@@ -131,23 +132,6 @@ public struct VirtualRouterConfiguration: Sendable, Equatable {
         self.hooks = hooks
         self.hookTimeout = hookTimeout
     }
-}
-
-/// A host name or numeric address (IPv6 without brackets), and a port from 1 to 65535.
-public struct HostPort: Sendable, Hashable, CustomStringConvertible {
-    /// The host.
-    public var host: String
-    /// The port.
-    public var port: Int
-
-    /// Puts one together from parts that were checked elsewhere.
-    public init(host: String, port: Int) {
-        self.host = host
-        self.port = port
-    }
-
-    /// `host:port`, an IPv6 address in brackets.
-    public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
 /// Something outside the pair that only a node with a working network reaches.

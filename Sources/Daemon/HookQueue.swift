@@ -2,7 +2,6 @@ import Failover
 import Glibc
 import LinuxNet
 import Logging
-import Synchronization
 
 /// Runs the operator's programs of one virtual router: in order, one at a time, without a shell, each with a time limit. On a
 /// thread of its own; nobody waits for it.
@@ -26,30 +25,25 @@ final class HookQueue: Sendable {
 
     private let thread: JobThread
     private let logger: Logger
-    private let isAbandoned: Abandonment
-
-    private final class Abandonment: Sendable {
-        let flag = Atomic(false)
-    }
+    private let abandonment = StopFlag()
 
     init(logger: Logger) throws(SystemCallError) {
         thread = try JobThread("hooks")
-        isAbandoned = Abandonment()
         self.logger = logger
     }
 
     /// Runs it after all that were given before; returns at once.
     func run(_ run: Run) {
-        thread.run { [logger, isAbandoned] in
-            guard !isAbandoned.flag.load(ordering: .relaxed) else { return }
-            HookProcess(run, logger).execute { isAbandoned.flag.load(ordering: .relaxed) }
+        thread.run { [logger, abandonment] in
+            guard !abandonment.isSet else { return }
+            HookProcess(run, logger).execute { abandonment.isSet }
         }
     }
 
     /// Waits for those that were given, at most for so long; what still runs then is killed.
     func finish(within limit: Duration) async {
         guard await !thread.finish(within: limit) else { return }
-        isAbandoned.flag.store(true, ordering: .relaxed)
+        abandonment.set()
         await thread.finish(within: .milliseconds(500))
     }
 }

@@ -57,10 +57,5 @@ extension KeyedDecodingContainer {
     }
 }
 
-extension Duration {
-    /// Milliseconds, to the microsecond.
-    var inMilliseconds: Double { ((self / .microseconds(1)).rounded()) / 1000 }
-}
-
 /// A point in time of the monotonic clock.
 typealias Instant = ContinuousClock.Instant

@@ -1,24 +1,18 @@
 import Glibc
 import LinuxNet
-import Synchronization
 
 /// A thread that runs jobs one after another, in the order given: for what may block, such as files and pipes. Nobody waits
 /// for it.
 final class JobThread: Sendable {
     private let inbox: Inbox<@Sendable () -> Bool>
-    private let isOver: Flag
-
-    /// Raised once.
-    private final class Flag: Sendable {
-        let isRaised = Atomic(false)
-    }
+    private let end: StopFlag
 
     /// Starts it. `name` is what `ps -L` shows, at most 15 bytes.
     init(_ name: String) throws(SystemCallError) {
         let inbox = try Inbox<@Sendable () -> Bool>()
-        let isOver = Flag()
+        let end = StopFlag()
         self.inbox = inbox
-        self.isOver = isOver
+        self.end = end
         _ = try HeartbeatThread.start(name: name) { _ in
             var goesOn = true
             while goesOn {
@@ -26,7 +20,7 @@ final class JobThread: Sendable {
                 _ = poll(&entry, 1, -1)
                 for job in inbox.take() where goesOn { goesOn = job() }
             }
-            isOver.isRaised.store(true, ordering: .releasing)
+            end.set()
         }
     }
 
@@ -43,9 +37,9 @@ final class JobThread: Sendable {
     @discardableResult
     func finish(within limit: Duration) async -> Bool {
         inbox.post { false }
-        let end = ContinuousClock.now + limit
-        while !isOver.isRaised.load(ordering: .acquiring) {
-            guard ContinuousClock.now < end else { return false }
+        let deadline = ContinuousClock.now + limit
+        while !end.isSet {
+            guard ContinuousClock.now < deadline else { return false }
             // A cancelled task does not sleep, and polls until the time is over.
             do { try await Task.sleep(for: .milliseconds(2)) } catch { await Task.yield() }
         }

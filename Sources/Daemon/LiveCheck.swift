@@ -87,7 +87,7 @@ public struct LiveCheck: Sendable {
 
     private static func failure(_ error: RedisError, _ endpoint: Endpoint, _ subject: String) -> LiveFinding {
         func finding(_ code: String, _ advice: String) -> LiveFinding {
-            LiveFinding(.error, subject, code, "\(endpoint.place): \(error)", advice: advice)
+            LiveFinding(.error, subject, code, "\(endpoint.url.place): \(error)", advice: advice)
         }
         switch error {
         case .refused, .unreachable, .connectTimedOut, .timedOut, .closed:
@@ -172,7 +172,7 @@ public struct LiveCheck: Sendable {
 
     private static func announced(_ router: VirtualRouterConfiguration, _ peer: LiveServer) -> HostPort? {
         if let announce = router.announce { return announce }
-        guard let port = router.local.hostPort?.port, let host = peer.ownAddress else { return nil }
+        guard let port = router.local.url.port, let host = peer.ownAddress else { return nil }
         return HostPort(host: host, port: port)
     }
 }

@@ -6,10 +6,10 @@ internal import Replication
 extension LiveServer {
     /// In the order in which an operator would ask.
     func findings(other: LiveServer?) -> [LiveFinding] {
-        if let mode = info.server?.mode, mode != .standalone {
+        if info.server?.mode == .cluster {
             return [
                 finding(
-                    .error, "mode", "is a \(mode == .cluster ? "Redis Cluster node" : "Sentinel")",
+                    .error, "mode", "is a Redis Cluster node",
                     advice: "SyncGate guards pairs of ordinary servers; give one of these")
             ]
         }
@@ -19,7 +19,7 @@ extension LiveServer {
     func finding(
         _ severity: LiveFinding.Severity, _ code: String, _ text: String, advice: String? = nil
     ) -> LiveFinding {
-        LiveFinding(severity, subject, code, "\(endpoint.place) \(text)", advice: advice)
+        LiveFinding(severity, subject, code, "\(endpoint.url.place) \(text)", advice: advice)
     }
 
     private var version: String { info.server.map { "Redis \($0.version)" } ?? "Redis" }

@@ -109,45 +109,51 @@ final class RedisOperations: Sendable {
         _ progress: @escaping @Sendable (OperationProgress) -> Void
     ) async -> OperationOutcome {
         let servers = takeServers()
-        let outcome: OperationOutcome
-        switch order {
-        case .promote(let promotion):
-            outcome = .init(await promote(promotion, servers, stop, progress), startedAt)
-        case .lead:
-            var options = LeadRun.Options(local: configuration.local, peer: configuration.peer)
-            options.connectTimeout = configuration.connectTimeout
-            options.maxLossBytes = configuration.node.policy.maxLossBytes
-            outcome = .init(await LeadRun(options, over: servers, report: { _ in }).run(), startedAt)
-        case .handOver(let timeout):
-            var options = demotion(.handOver, timeout, stop)
-            options.onPromoted = { progress(.promoted) }
-            outcome = .init(await DemotionRun(options, over: servers, report: { _ in }).run(), startedAt)
-        case .follow(let accepted, let promotion):
-            var options = demotion(.follow(accepting: accepted.limit), configuration.connectTimeout * 4, stop)
-            options.salvage.promotion = promotion
-            options.salvage.transition = transition
-            outcome = .init(
-                await DemotionRun(options, over: servers, report: { progress(.step($0)) }).run(), startedAt)
-        case .park:
-            outcome = await small("parked", startedAt) { () throws(ServerTrouble) in
-                try await ServerOrders.park(servers)
-                return "the local Redis is read-only with its data set, and follows nobody"
-            }
-        case .disconnectClients:
-            outcome = await small("disconnected", startedAt) { () throws(ServerTrouble) in
-                "\(try await ServerOrders.disconnectClients(servers)) connection(s) of clients are closed"
-            }
-        case .writeFence(let count):
-            outcome = await small("write_fence", startedAt) { () throws(ServerTrouble) in
-                try await ServerOrders.fenceWrites(servers, minReplicas: count)
-                return "min-slaves-to-write is \(count)"
-            }
-        }
+        let outcome = await execute(order, on: servers, transition, startedAt, stop, progress)
         Task(executorPreference: thread) {
             await servers.close()
             await self.warmUp()
         }
         return outcome
+    }
+
+    private func execute(
+        _ order: RedisOrder, on servers: OpenServers, _ transition: Int?, _ startedAt: Instant, _ stop: StopFlag,
+        _ progress: @escaping @Sendable (OperationProgress) -> Void
+    ) async -> OperationOutcome {
+        switch order {
+        case .promote(let promotion):
+            return .init(await promote(promotion, servers, stop, progress), startedAt)
+        case .lead:
+            var options = LeadRun.Options(local: configuration.local, peer: configuration.peer)
+            options.connectTimeout = configuration.connectTimeout
+            options.maxLossBytes = configuration.node.policy.maxLossBytes
+            return .init(await LeadRun(options, over: servers, report: { _ in }).run(), startedAt)
+        case .handOver(let timeout):
+            var options = demotion(.handOver, timeout, stop)
+            options.onPromoted = { progress(.promoted) }
+            return .init(await DemotionRun(options, over: servers, report: { _ in }).run(), startedAt)
+        case .follow(let accepted, let promotion):
+            var options = demotion(.follow(accepting: accepted.limit), configuration.connectTimeout * 4, stop)
+            options.salvage.promotion = promotion
+            options.salvage.transition = transition
+            return .init(
+                await DemotionRun(options, over: servers, report: { progress(.step($0)) }).run(), startedAt)
+        case .park:
+            return await small("parked", startedAt) { () throws(ServerTrouble) in
+                try await ServerOrders.park(servers)
+                return "the local Redis is read-only with its data set, and follows nobody"
+            }
+        case .disconnectClients:
+            return await small("disconnected", startedAt) { () throws(ServerTrouble) in
+                "\(try await ServerOrders.disconnectClients(servers)) connection(s) of clients are closed"
+            }
+        case .writeFence(let count):
+            return await small("write_fence", startedAt) { () throws(ServerTrouble) in
+                try await ServerOrders.fenceWrites(servers, minReplicas: count)
+                return "min-slaves-to-write is \(count)"
+            }
+        }
     }
 
     private func promote(
@@ -199,15 +205,6 @@ final class RedisOperations: Sendable {
                 .failed(reason: "the local server \(configuration.local.url): \(error)"), startedAt: startedAt)
         }
     }
-}
-
-/// Set when an operation is to come to its end.
-final class StopFlag: Sendable {
-    private let flag = Atomic(false)
-
-    var isSet: Bool { flag.load(ordering: .relaxed) }
-
-    func set() { flag.store(true, ordering: .relaxed) }
 }
 
 /// Whoever is first tells the outcome.

@@ -212,9 +212,7 @@ struct RedisWatch: Equatable {
         do throws(ReplicationInfoError) { info = try read(bytes, isFull: question.isFull) } catch {
             return fail(.protocolViolation("\(error)"), now)
         }
-        guard info.server?.mode != .cluster else {
-            return unusable("a Redis Cluster node answers; SyncGate guards pairs without Cluster", now)
-        }
+        if let what = info.server?.unsuitability { return unusable("it is \(what)", now) }
         if question.withRights, case .failure(.server(let error))? = outcomes.last,
             error.code == .noPerm || error.code == .unknownCommand
         {

@@ -149,13 +149,3 @@ extension NodeStatus {
         }
     }
 }
-
-extension RedisURL {
-    /// Where it is, without credentials.
-    var place: String {
-        switch address {
-        case .tcp(let host, let port): "\(HostPort(host: host, port: port))"
-        case .unix(let path): path
-        }
-    }
-}

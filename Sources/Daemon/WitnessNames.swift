@@ -1,6 +1,7 @@
 import Failover
 import Glibc
 import LinuxNet
+package import RedisClient
 import Synchronization
 
 /// The addresses of witnesses that are given by name.

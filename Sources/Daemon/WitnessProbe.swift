@@ -1,6 +1,7 @@
 import Failover
 import Glibc
 import LinuxNet
+import RedisClient
 import Synchronization
 import VRRP
 

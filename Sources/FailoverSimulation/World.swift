@@ -22,9 +22,6 @@ final class World {
     var operations: [Int: ObjectIdentifier] = [:]
     /// Whether Redis starts with `slaveof 127.0.0.1 1` (config/redis-syncgate.conf).
     var hasBootFence = true
-    /// Ends of faults that have begun.
-    var activeFaults = 0
-    var lastFaultAt: Time = 0
     private(set) var failure: Simulation.Failure?
     private(set) var lines: [String] = []
     private let epoch = ContinuousClock().systemEpoch

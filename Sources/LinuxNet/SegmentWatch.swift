@@ -56,13 +56,9 @@ public final class SegmentWatch: Sendable {
         try loop.register(listener.fd) {
             do throws(SystemCallError) {
                 try listener.receive { message, header in
-                    let packet: Result<Advertisement, PacketRejection>
-                    do throws(PacketRejection) {
-                        packet = .success(
-                            try Advertisement.decode(
-                                message, from: header.source, to: header.destination, hopLimit: header.hopLimit))
-                    } catch {
-                        packet = .failure(error)
+                    let packet = Result { () throws(PacketRejection) in
+                        try Advertisement.decode(
+                            message, from: header.source, to: header.destination, hopLimit: header.hopLimit)
                     }
                     shared.survey.withLock { $0.record(packet, from: header.source, now: .now) }
                 }

@@ -1,4 +1,3 @@
-import RedisClient
 import Replication
 
 extension Demotion.Reason {
@@ -31,17 +30,5 @@ extension Demotion.Discarded {
         case .bytes(let bytes): .exact(bytes: bytes)
         case .dataSet: .unknown(.notComparable)
         }
-    }
-}
-
-extension RedisURL {
-    /// The host; `nil` for a unix socket.
-    var host: String? {
-        if case .tcp(let host, _) = address { host } else { nil }
-    }
-
-    /// The port; `nil` for a unix socket.
-    var port: Int? {
-        if case .tcp(_, let port) = address { port } else { nil }
     }
 }

@@ -84,21 +84,12 @@ public struct DemotionRun: Sendable {
         do throws(ServerTrouble) { theirs = try await peer.observePatiently().info } catch {
             return failure("the peer \(options.peer.url): \(error)", error)
         }
-        for (name, endpoint, info) in [("local server", options.local, ours), ("peer", options.peer, theirs)]
-        where info.server?.mode == .cluster {
-            return report(
-                .failed, .usage,
-                "the \(name) \(endpoint.url) is a Redis Cluster node; SyncGate guards pairs without Cluster")
-        }
-        if let id = ours.server?.runID, id == theirs.server?.runID {
-            return report(
-                .failed, .usage, "\(options.peer.url) is the local server itself; give the other server as --peer")
-        }
+        if let report = unsuitable(ours, theirs) { return report }
         guard case .tcp(let host, let port) = options.peer.url.address else {
             return report(
                 .failed, .usage, "the local server cannot follow \(options.peer.url); give the peer as host:port")
         }
-        if PromotionRun.isLoopback(host), let own = options.local.url.host, !PromotionRun.isLoopback(own) {
+        if NetworkAddress.isLoopback(host), let own = options.local.url.host, !NetworkAddress.isLoopback(own) {
             return report(
                 .failed, .usage, "\(own) would reach itself at \(host); give --peer as the local server reaches it")
         }
@@ -109,6 +100,19 @@ public struct DemotionRun: Sendable {
         // Whatever an interrupted run had begun is overtaken by now.
         if report.result == .demoted || report.result == .alreadyReplica, !options.isDryRun { journal.deleteUnfenced() }
         return report
+    }
+
+    /// Servers that are no pair, whatever their states are.
+    private func unsuitable(_ ours: ReplicationInfo, _ theirs: ReplicationInfo) -> OperationReport? {
+        for (name, endpoint, info) in [("local server", options.local, ours), ("peer", options.peer, theirs)] {
+            guard let what = info.server?.unsuitability else { continue }
+            return report(.failed, .usage, "the \(name) \(endpoint.url) is \(what)")
+        }
+        if let id = ours.server?.runID, id == theirs.server?.runID {
+            return report(
+                .failed, .usage, "\(options.peer.url) is the local server itself; give the other server as --peer")
+        }
+        return nil
     }
 
     private func settled(_ ours: ReplicationInfo, _ theirs: ReplicationInfo) -> Demotion.Decision {
@@ -141,7 +145,7 @@ public struct DemotionRun: Sendable {
         if link.host == endpoint.url.host { return true }
         if link.isUp, info.identity != nil, SyncGate.isSameHistory(follower, info) { return true }
         if link.isUp, follower.isListed(by: info) { return true }
-        return PromotionRun.isLoopback(link.host) && endpoint.url.host.map(PromotionRun.isLoopback) == true
+        return NetworkAddress.isLoopback(link.host) && endpoint.url.host.map(NetworkAddress.isLoopback) == true
     }
 
     private func act(
@@ -304,8 +308,6 @@ public struct DemotionRun: Sendable {
         _ result: OperationReport.Result, _ code: OperationReport.ExitCode, _ reason: String, remedy: String? = nil,
         loss: Loss = .none
     ) -> OperationReport {
-        OperationReport(
-            result: result, exitCode: code, reason: reason, remedy: remedy, evidence: nil, loss: loss, writeGap: nil,
-            isDryRun: options.isDryRun, steps: recorder.steps)
+        recorder.report(result, code, reason, remedy: remedy, loss: loss, isDryRun: options.isDryRun)
     }
 }

@@ -29,11 +29,10 @@ public struct FenceGuard: Sendable {
             throw .unusable("cannot start the fence's guard: \(reason(errno))")
         }
         let guardian = FenceGuard(input: ends[1], process: process)
-        let milliseconds = Int64((undoAfter / .milliseconds(1)).rounded(.up))
         var lines = [
             ("url", endpoint.url.addressText), ("fence", entry.fencePassword ?? ""),
             ("previous", entry.previousPassword), ("directory", journal.directory), ("local", journal.local),
-            ("milliseconds", String(milliseconds)),
+            ("milliseconds", String(undoAfter.millisecondsRoundedUp)),
         ]
         let tls: [(String, String?)] = [
             ("connection", entry.connectionName), ("cacert", endpoint.tls.certificateAuthority),

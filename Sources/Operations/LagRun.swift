@@ -72,9 +72,8 @@ public actor LagRun {
             if error.contact == nil { throw .unsuitable("\(endpoint.url)", reason: "\(error)") }
             throw .unreachable("\(endpoint.url)", reason: "\(error)")
         }
-        if observation.info.server?.mode == .cluster {
-            throw .unsuitable(
-                "\(endpoint.url)", reason: "it is a Redis Cluster node; SyncGate guards pairs without Cluster")
+        if let what = observation.info.server?.unsuitability {
+            throw .unsuitable("\(endpoint.url)", reason: "it is \(what)")
         }
         return observation
     }
@@ -84,8 +83,7 @@ public actor LagRun {
         for replica in info.replicas.prefix(64) {
             var endpoint = start
             endpoint.url.address = .tcp(host: replica.ip, port: replica.port)
-            let host = replica.ip.contains(":") ? "[\(replica.ip)]" : replica.ip
-            targets.append(("\(host):\(replica.port)", replica, endpoint))
+            targets.append((endpoint.url.place, replica, endpoint))
         }
         let isKnown = targets.contains { $0.endpoint.url.address == start.url.address }
         if !isKnown, start.url.address != master?.endpoint.url.address {

@@ -77,7 +77,7 @@ public struct LeadRun: Sendable {
     private func promote(losing loss: Loss) async -> OperationReport {
         recorder.record("promoting", "SLAVEOF NO ONE is sent to \(options.local.url)")
         do throws(ServerTrouble) {
-            try MasterFence.check(try await servers.local.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true))
+            try await ServerOrders.promote(servers.local)
             recorder.record("promoted", "\(options.local.url) is master")
             var promoted = report(.promoted, "\(options.local.url) is master")
             promoted.loss = loss
@@ -95,8 +95,6 @@ public struct LeadRun: Sendable {
             case .failed: .unreachable
             default: .done
             }
-        return OperationReport(
-            result: result, exitCode: code, reason: reason, remedy: nil, evidence: nil, loss: .none, writeGap: nil,
-            isDryRun: false, steps: recorder.steps)
+        return recorder.report(result, code, reason, isDryRun: false)
     }
 }

@@ -22,6 +22,14 @@ actor MasterFence {
     /// How much later than the fence's stated end the guard acts, so that it never acts before.
     private static let guardMargin: Duration = .milliseconds(500)
 
+    /// The order that raises a pause, or has it last for this time from now on.
+    private static func pause(for duration: Duration) -> [String] {
+        ["CLIENT", "PAUSE", String(duration.millisecondsRoundedUp), "WRITE"]
+    }
+
+    /// The order that ends a pause before its time.
+    static let endPause = ["CLIENT", "UNPAUSE"]
+
     private let master: Server
     private let journal: FenceJournal
     private let guardProgram: String
@@ -53,49 +61,49 @@ actor MasterFence {
             return .failed(
                 "the fence of an interrupted run on \(old.master) is not undone yet; make it reachable first")
         }
-        let kind = Fence.suited(for: server.version)
-        let address = await master.endpoint.url.addressText
-        switch kind {
-        case .clientPause, .readOnlyReplica:
-            let entry = FenceJournal.Entry(
-                master: address, masterRunID: server.runID, fencePassword: nil, previousPassword: "")
-            do throws(FenceJournalError) {
-                try journal.write(entry)
-                self.entry = entry
-            } catch {
-                // This fence expires by itself; the journal would only have helped a second run.
-            }
-            let milliseconds = Int64((duration / .milliseconds(1)).rounded(.up))
-            return await send(
-                [["CLIENT", "PAUSE", String(milliseconds), "WRITE"], ["INFO"]], kind: .clientPause, decisive: 0,
-                for: duration)
-        case .password:
-            do throws(ServerTrouble) {
-                if let failure = try await prepare(address: address, server: server, for: duration) {
-                    return .failed(failure)
-                }
-            } catch {
-                // Nothing was sent yet that raises it.
-                if case .lockedOut(let reason) = error { return .lockedOut(reason) }
-                return .lost(error)
-            }
-            let password = entry?.fencePassword ?? ""
-            let raised = await send(
-                [
-                    ["MULTI"], ["CONFIG", "SET", "requirepass", password],
-                    ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"], ["EXEC"],
-                    // Where there was no password before, this connection has to log in as well. INFO stays outside
-                    // the MULTI, which it would make Redis 5 write to the replication stream.
-                    ["AUTH", password], ["INFO"],
-                ], kind: .password, decisive: 3, for: duration)
-            if fence == nil {
-                await guardProcess?.dismiss()
-                journal.delete()
-                await useFormerPassword()
-                entry = nil
-            }
-            return raised
+        switch Fence.suited(for: server.version) {
+        case .clientPause, .readOnlyReplica: return await raisePause(for: duration, on: server)
+        case .password: return await raisePassword(for: duration, on: server)
         }
+    }
+
+    private func raisePause(for duration: Duration, on server: ReplicationInfo.Server) async -> Raised {
+        let entry = FenceJournal.Entry(
+            master: await master.endpoint.url.addressText, masterRunID: server.runID, fencePassword: nil,
+            previousPassword: "")
+        do throws(FenceJournalError) {
+            try journal.write(entry)
+            self.entry = entry
+        } catch {
+            // This fence expires by itself; the journal would only have helped a second run.
+        }
+        return await send([Self.pause(for: duration), ["INFO"]], kind: .clientPause, decisive: 0, for: duration)
+    }
+
+    private func raisePassword(for duration: Duration, on server: ReplicationInfo.Server) async -> Raised {
+        do throws(ServerTrouble) {
+            if let failure = try await prepare(server, for: duration) { return .failed(failure) }
+        } catch {
+            // Nothing was sent yet that raises it.
+            if case .lockedOut(let reason) = error { return .lockedOut(reason) }
+            return .lost(error)
+        }
+        let password = entry?.fencePassword ?? ""
+        let raised = await send(
+            [
+                ["MULTI"], ["CONFIG", "SET", "requirepass", password],
+                ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"], ["EXEC"],
+                // Where there was no password before, this connection has to log in as well. INFO stays outside
+                // the MULTI, which it would make Redis 5 write to the replication stream.
+                ["AUTH", password], ["INFO"],
+            ], kind: .password, decisive: 3, for: duration)
+        if fence == nil {
+            await guardProcess?.dismiss()
+            journal.delete()
+            await useFormerPassword()
+            entry = nil
+        }
+        return raised
     }
 
     /// Makes the fence that is up last for this time from now on. Returns until when, and on which process; `nil` where it could
@@ -103,11 +111,10 @@ actor MasterFence {
     func renew(for duration: Duration) async -> (until: Instant, runID: String)? {
         guard let fence else { return nil }
         let start = ContinuousClock.now
-        let milliseconds = String(Int64((duration / .milliseconds(1)).rounded(.up)))
         do throws(ServerTrouble) {
             let isPause = fence == .clientPause
             if !isPause { try await replaceGuard(for: duration) }
-            let order = isPause ? ["CLIENT", "PAUSE", milliseconds, "WRITE"] : ["CONFIG", "GET", "requirepass"]
+            let order = isPause ? Self.pause(for: duration) : ["CONFIG", "GET", "requirepass"]
             let outcomes = try await master.perform([order, ["INFO"]], isRepeatable: true)
             try Self.check(outcomes)
             guard let server = try Server.observation(outcomes[outcomes.count - 1], at: start).info.server else {
@@ -153,7 +160,7 @@ actor MasterFence {
 
     /// Journal and guard; returns why they could not be had. Throws when the master is lost on the way.
     private func prepare(
-        address: String, server: ReplicationInfo.Server, for duration: Duration
+        _ server: ReplicationInfo.Server, for duration: Duration
     ) async throws(ServerTrouble) -> String? {
         if server.version >= ServerVersion(6, 0) {
             // With several users, a password for the default one fences nothing.
@@ -172,8 +179,8 @@ actor MasterFence {
         }
         let name = "syncgate-\(Self.randomPassword().prefix(24))"
         let entry = FenceJournal.Entry(
-            master: address, masterRunID: server.runID, fencePassword: Self.randomPassword(),
-            previousPassword: previous, connectionName: name)
+            master: await master.endpoint.url.addressText, masterRunID: server.runID,
+            fencePassword: Self.randomPassword(), previousPassword: previous, connectionName: name)
         try Self.check(try await master.perform([["CLIENT", "SETNAME", name]], isRepeatable: true))
         do throws(FenceJournalError) { try journal.write(entry) } catch { return "\(error)" }
         self.entry = entry
@@ -247,7 +254,7 @@ actor MasterFence {
         }
         do throws(ServerTrouble) {
             switch fence {
-            case .clientPause: try Self.check(try await master.perform([["CLIENT", "UNPAUSE"]], isRepeatable: true))
+            case .clientPause: try Self.check(try await master.perform([Self.endPause], isRepeatable: true))
             case .password:
                 if isDoubtful, let entry {
                     _ = try await Self.undo(entry, at: await master.endpoint)

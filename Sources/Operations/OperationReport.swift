@@ -61,10 +61,10 @@ public struct OperationReport: Sendable, Equatable {
 /// Records steps and hands each on as it happens. `report` must not wait: it is called while writes are fenced.
 final class StepRecorder: Sendable {
     private let start = ContinuousClock.now
-    private let report: @Sendable (Step) -> Void
+    private let tell: @Sendable (Step) -> Void
     private let recorded = Mutex<[Step]>([])
 
-    init(report: @escaping @Sendable (Step) -> Void) { self.report = report }
+    init(report: @escaping @Sendable (Step) -> Void) { tell = report }
 
     /// The steps so far.
     var steps: [Step] { recorded.withLock { $0 } }
@@ -73,6 +73,16 @@ final class StepRecorder: Sendable {
     func record(_ step: String, _ detail: String, at time: Instant = .now) {
         let entry = Step(at: time - start, step: step, detail: detail)
         recorded.withLock { $0.append(entry) }
-        report(entry)
+        tell(entry)
+    }
+
+    /// A report with the steps so far.
+    func report(
+        _ result: OperationReport.Result, _ code: OperationReport.ExitCode, _ reason: String, remedy: String? = nil,
+        loss: Loss = .none, isDryRun: Bool
+    ) -> OperationReport {
+        OperationReport(
+            result: result, exitCode: code, reason: reason, remedy: remedy, loss: loss, isDryRun: isDryRun, steps: steps
+        )
     }
 }

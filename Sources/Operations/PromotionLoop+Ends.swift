@@ -9,7 +9,7 @@ extension PromotionLoop {
     func finish(_ outcome: Promotion.Outcome, _ progress: Progress) async -> OperationReport {
         if run.options.watchesLink, case .promoted(_, .demoted(.follow)) = outcome { await watchLink() }
         let local = "\(run.options.local.url)"
-        let peer = follow.map { "redis://\($0.host.contains(":") ? "[\($0.host)]" : $0.host):\($0.port)" } ?? local
+        let peer = follow.map { "\(RedisURL(address: .tcp(host: $0.host, port: $0.port)))" } ?? local
         let (result, code, reason, remedy) = outcome.verdict(local: local, master: "\(endpoint.url)", peer: peer)
         var report = await run.report(result, code, reason, remedy: remedy)
         if progress.isRestoreFailed {

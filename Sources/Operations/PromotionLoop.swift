@@ -159,8 +159,8 @@ struct PromotionLoop: Sendable {
         case .raised(let observation, let kind, let until):
             let how =
                 kind.expiresByItself
-                ? "CLIENT PAUSE WRITE, expires by itself in \(duration.milliseconds) ms"
-                : "random password, clients disconnected; undone within \(duration.milliseconds) ms even if we die"
+                ? "CLIENT PAUSE WRITE, expires by itself in \(duration.millisecondsRoundedUp) ms"
+                : "random password, clients disconnected; undone within \(duration.millisecondsRoundedUp) ms even if we die"
             run.recorder.record("fenced", "writes on \(endpoint.url) are fenced (\(how))", at: observation.at)
             run.recorder.record("target", "the offset to reach is \(observation.info.masterReplicationOffset)")
             progress.events.append(.gate(.fenced(observation, kind, until: until)))
@@ -288,7 +288,7 @@ struct PromotionLoop: Sendable {
             return true
         }
         do throws(ServerTrouble) {
-            try MasterFence.check(try await master.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true))
+            try await ServerOrders.promote(master)
             run.recorder.record("restored", "\(endpoint.url) is master again")
             return true
         } catch {
@@ -307,9 +307,4 @@ struct PromotionLoop: Sendable {
             run.recorder.record("disconnect_failed", "clients of \(endpoint.url) stay connected to it: \(error)")
         }
     }
-}
-
-extension Duration {
-    /// Whole milliseconds, rounded.
-    var milliseconds: Int64 { Int64((self / .milliseconds(1)).rounded()) }
 }

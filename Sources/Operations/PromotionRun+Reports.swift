@@ -21,11 +21,11 @@ extension PromotionRun {
             ports.insert(announce.port, at: 0)
         }
         if case .tcp(let host, let port) = options.local.url.address {
-            if !Self.isLoopback(host) { ips.append(host) }
+            if !NetworkAddress.isLoopback(host) { ips.append(host) }
             if !ports.contains(port) { ports.append(port) }
         }
         if let address = await master.localAddress { ips.append(address) }
-        if case .tcp(let host, _) = endpoint.url.address, Self.isLoopback(host) {
+        if let host = endpoint.url.host, NetworkAddress.isLoopback(host) {
             ips += ["127.0.0.1", "::1", "localhost"]
         }
         let listed = (info?.replicas ?? []).filter { ports.contains($0.port) }
@@ -41,18 +41,12 @@ extension PromotionRun {
         return AnnouncedAddress(listedAs: listedAs, target: target)
     }
 
-    static func isLoopback(_ host: String) -> Bool {
-        host == "localhost" || host.hasPrefix("127.") || host == "::1"
-    }
-
     /// A report with the steps so far.
     func report(
         _ result: OperationReport.Result, _ code: OperationReport.ExitCode, _ reason: String, remedy: String? = nil,
         loss: Loss = .none
     ) async -> OperationReport {
-        OperationReport(
-            result: result, exitCode: code, reason: reason, remedy: remedy, evidence: nil, loss: loss, writeGap: nil,
-            isDryRun: options.isDryRun, steps: recorder.steps)
+        recorder.report(result, code, reason, remedy: remedy, loss: loss, isDryRun: options.isDryRun)
     }
 
     func usageError(_ reason: String) async -> OperationReport { await report(.failed, .usage, reason) }

@@ -186,7 +186,7 @@ public struct PromotionRun: Sendable {
                 recorder.record("disconnect_failed", "clients of \(endpoint.url) stay connected to it: \(error)")
             }
             if info.server.map({ Fence.suited(for: $0.version) }) == .clientPause {
-                _ = try await master.perform([["CLIENT", "UNPAUSE"]])
+                _ = try await master.perform([MasterFence.endPause])
             }
             recorder.record("disconnected", "clients of the old master \(endpoint.url) are disconnected")
         } catch {
@@ -196,9 +196,8 @@ public struct PromotionRun: Sendable {
 
     /// A server that cannot be one of a pair.
     private func unsuitable(_ name: String, _ endpoint: Endpoint, _ info: ReplicationInfo) async -> OperationReport? {
-        guard info.server?.mode == .cluster else { return nil }
-        return await usageError(
-            "the \(name) \(endpoint.url) is a Redis Cluster node; SyncGate guards pairs without Cluster")
+        guard let what = info.server?.unsuitability else { return nil }
+        return await usageError("the \(name) \(endpoint.url) is \(what)")
     }
 
     static func describe(_ endpoint: Endpoint, _ info: ReplicationInfo) -> String {

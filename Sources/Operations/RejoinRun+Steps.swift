@@ -111,7 +111,7 @@ extension RejoinRun {
         switch await fence.raise(for: duration, on: info) {
         case .raised(_, let kind, let until):
             do throws(ServerTrouble) {
-                try MasterFence.check(try await old.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true))
+                try await ServerOrders.promote(old)
                 recorder.record("detached", "a master again, fenced, so that its backlog can be read")
                 return .detached(kind, until: until)
             } catch {

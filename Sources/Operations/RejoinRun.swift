@@ -127,7 +127,7 @@ struct RejoinRun: Sendable {
     /// data set takes the place of its own.
     func restore(_ why: String) async {
         do throws(ServerTrouble) {
-            try MasterFence.check(try await old.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true))
+            try await ServerOrders.promote(old)
             recorder.record("restored", "\(why): it is master again")
         } catch {
             recorder.record("restore_failed", "\(why), and it follows by now: \(error)")

@@ -63,11 +63,7 @@ struct ReplayTarget {
     }
 
     private func unfitness(_ info: ReplicationInfo) -> String? {
-        switch info.server?.mode {
-        case .cluster: return "it is a Redis Cluster node; SyncGate guards pairs without Cluster"
-        case .sentinel: return "it is a Sentinel, and no Redis server with data"
-        default: break
-        }
+        if let what = info.server?.unsuitability { return "it is \(what)" }
         if info.isLoading { return "it is loading its data set: wait until it has finished" }
         if let link = info.masterLink {
             return "it is a replica of \(link.host):\(link.port), and takes no writes: replay to the master"

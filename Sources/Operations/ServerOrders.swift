@@ -11,6 +11,11 @@ public enum ServerOrders {
         try MasterFence.check(try await server.perform([["SLAVEOF", host, String(port)]], isRepeatable: true))
     }
 
+    /// `SLAVEOF NO ONE`: a master when this returns.
+    static func promote(_ server: Server) async throws(ServerTrouble) {
+        try MasterFence.check(try await server.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true))
+    }
+
     /// Pools reconnect only when their connections end: idle and subscribed ones would go on with the old master.
     private static let disconnectCommands = [
         ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"], ["CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "yes"],

@@ -9,7 +9,7 @@ enum ClientThread {
 }
 
 /// Addresses that need no resolver.
-enum NetworkAddress {
+package enum NetworkAddress {
     /// The socket address of a numeric IPv4 or IPv6 address; nil for a name, and for an address with a zone.
     static func numeric(host: String, port: Int) -> SocketAddress? {
         do {
@@ -19,11 +19,23 @@ enum NetworkAddress {
         }
     }
 
+    /// Whether a name or address stands for the machine itself.
+    package static func isLoopback(_ host: String) -> Bool {
+        switch numeric(host: host, port: 0) {
+        case .v4(let address)?: return UInt32(bigEndian: address.address.sin_addr.s_addr) >> 24 == 127
+        case .v6(let address)?:
+            let bytes = withUnsafeBytes(of: address.address.sin6_addr) { Array($0) }
+            let isMapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10..<12].allSatisfy { $0 == 0xff }
+            return isMapped ? bytes[12] == 127 : bytes[..<15].allSatisfy { $0 == 0 } && bytes[15] == 1
+        case .unixDomainSocket?, nil: return host == "localhost" || host.hasSuffix(".localhost")
+        }
+    }
+
     /// Whether the address of a server is one of this machine, for who sees himself under `own` on the way there; both as
     /// text. Of a unix socket both are nil. A port of a container that is forwarded to a loopback address looks so too.
     static func isOfThisMachine(_ address: String?, seenFrom own: String?) -> Bool {
         guard let address else { return own == nil }
-        return address == own || address == "::1" || address.hasPrefix("127.")
+        return address == own || isLoopback(address)
     }
 }
 

@@ -42,11 +42,8 @@ public struct RedisURL: Sendable, Hashable, CustomStringConvertible {
         let user = (username ?? "") + secret
         let prefix = user.isEmpty ? "" : user + "@"
         switch address {
-        case .unix(let path):
-            return "unix://\(prefix)\(path)"
-        case .tcp(let host, let port):
-            let shownHost = host.contains(":") ? "[\(host)]" : host
-            return "\(usesTLS ? "rediss" : "redis")://\(prefix)\(shownHost):\(port)"
+        case .unix: return "unix://\(prefix)\(place)"
+        case .tcp: return "\(usesTLS ? "rediss" : "redis")://\(prefix)\(place)"
         }
     }
 }

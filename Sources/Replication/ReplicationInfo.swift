@@ -92,8 +92,6 @@ public struct ReplicationInfo: Sendable, Equatable {
             case standalone
             /// A node of a Redis Cluster.
             case cluster
-            /// A Sentinel: no data, no replication.
-            case sentinel
         }
         /// `redis_version`.
         public var version: ServerVersion
@@ -105,6 +103,11 @@ public struct ReplicationInfo: Sendable, Equatable {
         public var port: Int
         /// Seconds since the start.
         public var uptime: Int64
+
+        /// What it is, where that cannot be one of a pair: `it is …`.
+        package var unsuitability: String? {
+            mode == .cluster ? "a Redis Cluster node; SyncGate guards pairs without Cluster" : nil
+        }
     }
 
     /// The `persistence` section.

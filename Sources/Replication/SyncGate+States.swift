@@ -141,23 +141,8 @@ extension SyncGate {
         var attempt = attempt
         switch event {
         case .fenced(let observation, let fence, let until):
-            guard observation.info.server?.runID == attempt.master?.info.server?.runID else {
-                return refuse(.fenceFailed(reason: "the master was restarted meanwhile"), releasing: true)
-            }
-            guard observation.info.masterLink == nil else {
-                // Another run has demoted it meanwhile: see what there is to do now.
-                return (.approaching(attempt), [.releaseFence, .sample(.both, after: GateTiming.approachInterval)])
-            }
-            attempt.master = observation
             let target = Target(observation: observation, fence: fence, fencedUntil: until)
-            if case .lag = refusal {
-                // One more look, behind the fence: the loss is what is missing now.
-                return (
-                    .waiting(attempt, target, deadline: now + GateTiming.lastLook), [.sample(.replica, after: .zero)]
-                )
-            }
-            if let refusal { return openOverriding(refusal, attempt, target: target, contact: .answering, now) }
-            return (.waiting(attempt, target, deadline: deadline), [.sample(.replica, after: .zero)])
+            return fenced(attempt, observation, target, overriding: refusal, until: deadline, now)
         case .fenceFailed(let reason):
             if let refusal { return openOverriding(refusal, attempt, target: nil, contact: .answering, now) }
             guard attempt.policy.force else { return refuse(.fenceFailed(reason: reason)) }
@@ -178,6 +163,27 @@ extension SyncGate {
         case .requested, .master, .replica, .deadlineReached:
             return (.fencing(attempt, overriding: refusal, deadline: deadline), [])
         }
+    }
+
+    private static func fenced(
+        _ attempt: Attempt, _ observation: Observation, _ target: Target, overriding refusal: Refusal?,
+        until deadline: Instant, _ now: Instant
+    ) -> Step {
+        guard observation.info.server?.runID == attempt.master?.info.server?.runID else {
+            return refuse(.fenceFailed(reason: "the master was restarted meanwhile"), releasing: true)
+        }
+        guard observation.info.masterLink == nil else {
+            // Another run has demoted it meanwhile: see what there is to do now.
+            return (.approaching(attempt), [.releaseFence, .sample(.both, after: GateTiming.approachInterval)])
+        }
+        var attempt = attempt
+        attempt.master = observation
+        if case .lag = refusal {
+            // One more look, behind the fence: the loss is what is missing now.
+            return (.waiting(attempt, target, deadline: now + GateTiming.lastLook), [.sample(.replica, after: .zero)])
+        }
+        if let refusal { return openOverriding(refusal, attempt, target: target, contact: .answering, now) }
+        return (.waiting(attempt, target, deadline: deadline), [.sample(.replica, after: .zero)])
     }
 
     static func waiting(

@@ -31,6 +31,9 @@ public struct AddressUpkeep: Sendable, Equatable {
             self.announceRefresh = announceRefresh
         }
 
+        /// What an operator may choose as the lifetime: a renewal that comes late by a second must not cost the address.
+        public static let lifetimes: ClosedRange<Duration> = .seconds(2) ... .seconds(3600)
+
         /// What makes them unusable, as a sentence that names the value and what is allowed; nil where nothing does.
         public var problem: String? {
             if lifetime < .seconds(1) || lifetime > .seconds(86_400) || lifetime.components.attoseconds != 0 {

@@ -1,13 +1,9 @@
 import ArgumentParser
 import Daemon
 import Operations
+import Replication
 import Salvage
 import VRRP
-
-/// The formats of `check`.
-enum CheckFormat: String, ExpressibleByArgument, CaseIterable {
-    case pretty, json
-}
 
 /// `syncgate check`: what a configuration file means, and whether all around it is right.
 struct CheckCommand: AsyncParsableCommand {
@@ -29,7 +25,7 @@ struct CheckCommand: AsyncParsableCommand {
     var live = false
 
     @Option(help: "Output format.")
-    var format = CheckFormat.pretty
+    var format = OutputFormat.pretty
 
     func validate() throws {
         guard file == nil || config == nil else { throw ValidationError("give either a file or --config, not both") }

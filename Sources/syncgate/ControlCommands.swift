@@ -25,11 +25,6 @@ struct ControlOptions: ParsableArguments {
     }
 }
 
-/// The formats of what asks the daemon.
-enum ControlFormat: String, ExpressibleByArgument, CaseIterable {
-    case pretty, json
-}
-
 /// `syncgate status`.
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -42,7 +37,7 @@ struct StatusCommand: AsyncParsableCommand {
     var watch: DurationArgument?
 
     @Option(help: "Output format.")
-    var format = ControlFormat.pretty
+    var format = OutputFormat.pretty
 
     func run() async throws {
         guard let watch else { return try show() }
@@ -58,7 +53,7 @@ struct StatusCommand: AsyncParsableCommand {
     private func show(isWatching: Bool = false) throws {
         guard let report = try control.ask("status").status else { throw ExitCode(2) }
         if format == .json { return Output.write(Output.json(report, pretty: !isWatching) + "\n") }
-        if isWatching, Output.usesColor { Output.write("\u{1B}[H\u{1B}[J") }
+        if isWatching, Output.usesColor { Output.clear() }
         Output.write(StatusOutput.text(report))
         if isWatching, !Output.usesColor { Output.write("\n") }
     }
@@ -76,7 +71,7 @@ struct HistoryCommand: AsyncParsableCommand {
     var limit = 20
 
     @Option(help: "Output format.")
-    var format = ControlFormat.pretty
+    var format = OutputFormat.pretty
 
     func validate() throws {
         guard (1...100_000).contains(limit) else { throw ValidationError("--limit must be 1 to 100000") }
@@ -97,7 +92,7 @@ struct OrderOptions: ParsableArguments {
     @OptionGroup var control: ControlOptions
 
     @Option(help: "Output format.")
-    var format = ControlFormat.pretty
+    var format = OutputFormat.pretty
 
     /// Gives the order, and says what came of it: 0 done, 1 refused, 4 done with a possible loss.
     func give(_ command: String) throws {

@@ -83,7 +83,7 @@ struct LagCommand: AsyncParsableCommand {
             do throws(LagRun.Failure) {
                 let report = try await run.report()
                 let isLive = format == .pretty && Output.usesColor
-                if isLive { Output.write("\u{1B}[H\u{1B}[J") }
+                if isLive { Output.clear() }
                 let output = LagOutput(format: format, warning: nil, critical: nil)
                 let address = await run.masterAddress
                 Output.write(output.text(report, master: address, isFirst: isFirst, isWatching: true))

@@ -3,14 +3,9 @@ import Daemon
 import Operations
 import Replication
 
-/// The formats of `promote` and `demote`.
-enum OperationFormat: String, ExpressibleByArgument, CaseIterable {
-    case pretty, json
-}
-
 /// Prints the report of a promotion or demotion, and ends the command with its exit code.
 struct OperationOutput {
-    let format: OperationFormat
+    let format: OutputFormat
 
     /// Prints the end. Refusals and failures go to standard error as one line as well, so that scripts' logs have them.
     func finish(_ report: OperationReport) throws {
@@ -66,13 +61,10 @@ struct OperationJSON: Encodable {
         evidence = report.evidence.map(HistoryEntry.EvidenceText.init)
         loss = HistoryEntry.LossText(report.loss)
         account = report.account.map(HistoryEntry.AccountText.init)
-        writeGapMs = report.writeGap.map { Self.rounded($0) }
+        writeGapMs = report.writeGap?.inMilliseconds
         dryRun = report.isDryRun
         steps = report.steps.map(HistoryEntry.StepText.init)
     }
-
-    /// Milliseconds with microseconds behind the point.
-    private static func rounded(_ duration: Duration) -> Double { (duration.inMilliseconds * 1000).rounded() / 1000 }
 }
 
 extension HistoryEntry.AccountText {

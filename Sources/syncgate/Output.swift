@@ -1,8 +1,14 @@
+import ArgumentParser
 import Daemon
 import Glibc
 import Operations
 import Replication
 import Synchronization
+
+/// The formats that most commands have.
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+    case pretty, json
+}
 
 /// Standard output and standard error.
 enum Output {
@@ -32,6 +38,9 @@ enum Output {
         case green = 32
         case yellow = 33
     }
+
+    /// Clears the screen, for a display that is shown again and again.
+    static func clear() { write("\u{1B}[H\u{1B}[J") }
 
     private static let hasNoReader = Atomic(false)
 

@@ -13,7 +13,7 @@ struct ExecutionOptions: ParsableArguments {
     var dryRun = false
 
     @Option(help: "Output format.")
-    var format = OperationFormat.pretty
+    var format = OutputFormat.pretty
 
     @Option(
         help: ArgumentHelp(

@@ -1,10 +1,8 @@
 import ArgumentParser
 import Daemon
+import RedisClient
 
 extension Duration {
-    /// As a number of milliseconds.
-    var inMilliseconds: Double { self / .milliseconds(1) }
-
     /// As a number of seconds.
     var inSeconds: Double { self / .seconds(1) }
 }

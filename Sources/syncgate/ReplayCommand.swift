@@ -3,6 +3,7 @@ import Daemon
 import FoundationEssentials
 import Glibc
 import Operations
+import Replication
 import Salvage
 import Synchronization
 
@@ -51,7 +52,7 @@ struct SalvageReplayCommand: AsyncParsableCommand {
     var retry = DurationArgument(.seconds(30))
 
     @Option(help: "Output format.")
-    var format = ControlFormat.pretty
+    var format = OutputFormat.pretty
 
     @OptionGroup(title: "Salvage folder")
     var folder: SalvageFolderOptions
@@ -147,7 +148,7 @@ final class ReplayDisplay: Sendable {
 
 /// Prints the report of a replay, and ends the command with its exit code.
 struct ReplayOutput {
-    let format: ControlFormat
+    let format: OutputFormat
     let path: String
 
     /// How many of the writes that failed or were left out are printed; JSON has a thousand.
@@ -255,6 +256,6 @@ struct ReplayJSON: Encodable {
         skips = report.skipped.map {
             Write(offset: $0.offset, database: $0.database, command: $0.command, reason: $0.reason)
         }
-        durationMs = (report.duration.inMilliseconds * 1000).rounded() / 1000
+        durationMs = report.duration.inMilliseconds
     }
 }

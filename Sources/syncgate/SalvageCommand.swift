@@ -60,7 +60,7 @@ struct SalvageListCommand: AsyncParsableCommand {
     @OptionGroup var folder: SalvageFolderOptions
 
     @Option(help: "Output format.")
-    var format = ControlFormat.pretty
+    var format = OutputFormat.pretty
 
     func run() async throws {
         let folder = try folder.folder()
@@ -110,7 +110,7 @@ struct SalvageShowCommand: AsyncParsableCommand {
     var pager = true
 
     @Option(help: "Output format; json is one line per command, after one for the header.")
-    var format = ControlFormat.pretty
+    var format = OutputFormat.pretty
 
     func validate() throws {
         guard limit.map({ $0 >= 0 }) ?? true else { throw ValidationError("--limit must not be negative") }

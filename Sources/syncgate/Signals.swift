@@ -1,4 +1,5 @@
 import Glibc
+import Replication
 import Synchronization
 
 /// Set by SIGINT, SIGTERM and SIGHUP (not where `nohup` has it ignored); asked by whoever works.
@@ -96,7 +97,7 @@ enum SignalPipe {
     static func wait(upTo limit: Duration) {
         var entry = pollfd(fd: reader.load(ordering: .relaxed), events: Int16(POLLIN), revents: 0)
         // poll(2) takes a negative number for ever.
-        _ = poll(&entry, 1, Int32(min(max(limit.inMilliseconds.rounded(.up), 0), 1e9)))
+        _ = poll(&entry, 1, Int32(min(max(limit, .zero), .seconds(1_000_000)).millisecondsRoundedUp))
         var bytes = [UInt8](repeating: 0, count: 64)
         while read(entry.fd, &bytes, bytes.count) > 0 {}
     }

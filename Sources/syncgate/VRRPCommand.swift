@@ -18,11 +18,6 @@ struct VRRPCommand: AsyncParsableCommand {
     )
 }
 
-/// The formats of `vrrp` and `vrrp watch`.
-enum VRRPFormat: String, ExpressibleByArgument, CaseIterable {
-    case pretty, json
-}
-
 /// `syncgate vrrp`: runs until a signal comes.
 struct VRRPRunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -88,7 +83,7 @@ struct VRRPRunCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How long the kernel keeps the addresses when this process hangs; whole seconds, at least 2s.",
+            "How long the kernel keeps the addresses when this process hangs; whole seconds, from 2s to 1h.",
             valueName: "time"))
     var addressLifetime = DurationArgument(.seconds(3))
 
@@ -96,7 +91,7 @@ struct VRRPRunCommand: AsyncParsableCommand {
     var realTime = false
 
     @Option(help: "Output format.")
-    var format = VRRPFormat.pretty
+    var format = OutputFormat.pretty
 
     /// What the arguments say, in the terms of the protocol.
     func configuration() throws -> StandaloneConfiguration {
@@ -112,26 +107,20 @@ struct VRRPRunCommand: AsyncParsableCommand {
             addresses: advertised, authentication: try authentication(),
             checksumCoverage: plainChecksum ? .message : .pseudoHeader)
         if let problem = parameters.problem { throw ValidationError("\(problem)") }
-        for other in peer.map(\.address) + [source?.address].compactMap({ $0 })
-        where other.family != parameters.family {
-            throw ValidationError("\(other): not of the family of the virtual addresses")
-        }
-        if source == nil, peer.contains(where: { $0.address.family == .ipv6 && !$0.address.isLinkLocal }) {
-            // Without, the link-local address would be sent from, and no peer has that in its list.
-            throw ValidationError("--peer over IPv6 needs --source: the address that the peers know this router by")
-        }
-        if let group = peer.map(\.address).first(where: \.isMulticast) {
-            throw ValidationError("--peer \(group): a group is no router; without --peer the right one is used")
-        }
-        guard minHopLimit == 255 || !peer.isEmpty else { throw ValidationError("--min-hop-limit needs --peer") }
-        guard addressLifetime.duration >= .seconds(2), addressLifetime.duration.components.attoseconds == 0 else {
-            throw ValidationError("--address-lifetime must be whole seconds, at least 2s")
+        let peers = peer.map(\.address)
+        if let problem = PeerProblem.find(
+            source: source?.address, peers: peers, minimumHopLimit: minHopLimit, family: parameters.family
+        ).first {
+            throw ValidationError("\(problem.option): \(problem.text(source: "--source", peers: "--peer"))")
         }
         var upkeep = AddressUpkeep.Settings()
         upkeep.lifetime = addressLifetime.duration
+        guard AddressUpkeep.Settings.lifetimes.contains(upkeep.lifetime), upkeep.problem == nil else {
+            throw ValidationError("--address-lifetime must be whole seconds, from 2s to 1h")
+        }
         return StandaloneConfiguration(
             interface: interface, source: source?.address, parameters: parameters,
-            virtualAddresses: address.map(\.value), peers: peer.map(\.address), minimumHopLimit: minHopLimit,
+            virtualAddresses: address.map(\.value), peers: peers, minimumHopLimit: minHopLimit,
             upkeep: upkeep)
     }
 
@@ -174,6 +163,17 @@ struct VRRPRunCommand: AsyncParsableCommand {
                 notify: printer.take)
         } catch {
             throw error.exit
+        }
+    }
+}
+
+extension PeerProblem {
+    /// The option that it is about.
+    fileprivate var option: String {
+        switch self {
+        case .sourceFamily: "--source"
+        case .peerFamily, .sourceNeeded, .group, .duplicatePeer: "--peer"
+        case .hopLimitWithoutPeers: "--min-hop-limit"
         }
     }
 }

@@ -8,7 +8,7 @@ struct VRRPPrinter {
     private let continuation: AsyncStream<(Date, StandaloneNotice)>.Continuation
     private let task: Task<Void, Never>
 
-    init(format: VRRPFormat) {
+    init(format: OutputFormat) {
         // Bounded: a terminal that stands still for hours must not make memory grow.
         let (stream, continuation) = AsyncStream.makeStream(
             of: (Date, StandaloneNotice).self, bufferingPolicy: .bufferingNewest(10_000))

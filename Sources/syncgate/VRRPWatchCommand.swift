@@ -1,6 +1,7 @@
 import ArgumentParser
 import Daemon
 import LinuxNet
+import Replication
 import VRRP
 
 /// `syncgate vrrp watch`: what an operator would otherwise read out of a packet dump.
@@ -20,7 +21,7 @@ struct VRRPWatchCommand: AsyncParsableCommand {
     var limit: DurationArgument?
 
     @Option(help: "Output format; json is one line per report.")
-    var format = VRRPFormat.pretty
+    var format = OutputFormat.pretty
 
     func validate() throws {
         guard every.duration >= .milliseconds(100) else { throw ValidationError("--every must be at least 100ms") }
@@ -51,7 +52,7 @@ struct VRRPWatchCommand: AsyncParsableCommand {
         switch format {
         case .json: Output.write(Output.json(report, pretty: false) + "\n")
         case .pretty:
-            if Output.usesColor { Output.write("\u{1B}[H\u{1B}[J") }
+            if Output.usesColor { Output.clear() }
             Output.write(report.table + (Output.usesColor ? "" : "\n"))
         }
     }
@@ -92,17 +93,14 @@ struct VRRPSurveyReport: Encodable {
                 priority: advertisement.map { Int($0.priority.rawValue) },
                 authentication: advertisement.map { $0.authentication == .none ? "none" : "password" },
                 intervalMs: advertisement?.interval.inMilliseconds,
-                measuredIntervalMs: regularity.meanInterval.map { Self.rounded($0) },
-                jitterMs: regularity.meanDeviation.map { Self.rounded($0) },
-                maxJitterMs: regularity.maxDeviation.map { Self.rounded($0) }, packets: router.packets,
-                heardMsAgo: Self.rounded(now - router.lastHeard),
+                measuredIntervalMs: regularity.meanInterval?.inMilliseconds,
+                jitterMs: regularity.meanDeviation?.inMilliseconds,
+                maxJitterMs: regularity.maxDeviation?.inMilliseconds, packets: router.packets,
+                heardMsAgo: (now - router.lastHeard).inMilliseconds,
                 addresses: advertisement?.addresses.map(\.description) ?? [],
                 problems: survey.problems(of: router, now: now).map(\.description))
         }
     }
-
-    /// In milliseconds, to the microsecond.
-    private static func rounded(_ duration: Duration) -> Double { (duration.inMilliseconds * 1000).rounded() / 1000 }
 
     /// A table of at most 100 columns, where addresses and problems that need more stand below their router.
     var table: String {

@@ -28,17 +28,3 @@ enum Capture {
         try #require(Bundle.module.resourceURL).appendingPathComponent("Captures/\(version)")
     }
 }
-
-/// Numbers that are the same in every run (xorshift64*).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed == 0 ? 1 : seed }
-
-    mutating func next() -> UInt64 {
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        return state &* 2_685_821_657_736_338_717
-    }
-}

@@ -1,3 +1,5 @@
+import SeededNumbers
+
 @testable import Replication
 @testable import Salvage
 

@@ -1,4 +1,5 @@
 import Replication
+import SeededNumbers
 import Testing
 
 @testable import Salvage
