@@ -229,6 +229,8 @@ extension Coordinator {
         case .standby:
             guard running == nil else { return "an operation is under way; try again" }
             guard presence?.state == .serving else { return "the other node does not serve, or is not to be seen" }
+            // Without it, this node may be elected by now, or cut off: then the gate would take a silent master for a dead one.
+            guard vrrp == .backup, peerServes(now) else { return "the other node's heartbeat is not heard" }
             guard localFollowsPeer, local.info?.masterLink?.isUp == true else {
                 return "the local Redis is not a replica of the peer's with its link up"
             }

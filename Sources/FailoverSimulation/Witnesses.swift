@@ -37,7 +37,8 @@ struct WitnessProbe {
     var isAwaited = false
     var isAsking = false
     var number = 0
-    var hasServed = false
+    /// The Redis that it has served with: one that is started anew has its boot fence.
+    var servedWith: String?
 }
 
 extension World {
@@ -133,7 +134,7 @@ extension World {
     func watchCutOff(_ host: Int) {
         guard hosts[host].daemon.configuration.policy.hasWitnesses else { return }
         let daemon = hosts[host].daemon
-        if hosts[host].hasAddress(at: now) { hosts[host].daemon.probe.hasServed = true }
+        if hosts[host].hasAddress(at: now) { hosts[host].daemon.probe.servedWith = hosts[host].redis.runID }
         guard !hearsWitness(host) else { return audit.cutOffSince[host] = nil }
         guard let since = audit.cutOffSince[host] else { return audit.cutOffSince[host] = now }
         guard daemon.isWorking, daemon.state != .paused, daemon.stoppingSince == nil else { return }
@@ -142,7 +143,8 @@ extension World {
             fail(.cutOff, "node\(host + 1) has the address \((now - since) / 1000) ms after it was cut off")
         }
         let server = hosts[host].redis
-        if calm > .s(4), server.isWritable(at: now), daemon.operation == nil, daemon.probe.hasServed,
+        if calm > .s(4), server.isWritable(at: now), daemon.operation == nil,
+            daemon.probe.servedWith == server.runID,
             now - max(server.roleChangedAt, server.disturbedAt) > .s(4)
         {
             fail(.cutOff, "node\(host + 1)'s Redis takes writes \((now - since) / 1000) ms after it was cut off")
