@@ -63,7 +63,7 @@ extension Coordinator {
 
     func knownMaster(_ contact: SyncGate.Contact, _ now: Instant) -> SyncGate.KnownMaster {
         SyncGate.KnownMaster(
-            contact: peer.reading == .dead ? .dead : contact, lastSample: presentSample, stillSince: local.stillSince)
+            contact: peer.reading == .dead ? .dead : contact, lastSample: presentSample, still: local.still)
     }
 
     /// The last reading of the master, but for one that the local data set has left behind: it went on, under another id, while
