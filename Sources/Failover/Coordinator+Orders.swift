@@ -21,7 +21,9 @@ extension Coordinator {
         guard localFollowsPeer, let own = local.info, let theirs = peer.info, own.masterLink?.isUp == false else {
             return false
         }
+        // What its clients have deleted is not to be kept.
         return (own.keys ?? 0) > 0 && theirs.keys == 0 && theirs.masterLink == nil && !theirs.isLoading
+            && !theirs.wasEmptied(after: own)
     }
 
     /// Whether the other node is Active, as far as can be heard or seen.

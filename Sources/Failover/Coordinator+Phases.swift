@@ -211,7 +211,7 @@ extension Coordinator {
         }
         switch survey.verdict {
         case .lead, .inPlace:
-            if local.isMaster == true { return serve("elected", "\(vrrpCause)", now) }
+            if local.isMaster == true { return serveUnguarded(survey, now) }
             begin(.lead, .elected(vrrpCause), now)
         case .follow(_, let why), .yield(let why), .wait(let why), .unrelated(let why):
             leave()
@@ -241,7 +241,7 @@ extension Coordinator {
         answer(OrderAnswer(isDone: false, text: reason))
     }
 
-    private mutating func serve(_ cause: String, _ why: String, _ now: Instant) {
+    mutating func serve(_ cause: String, _ why: String, _ now: Instant) {
         output.append(.serve)
         (resignedAt, promotedAt, activeHeardAt, hasReplica) = (nil, nil, nil, nil)
         (minReplicas, writeFence, isToParkCutOff) = (nil, nil, true)
