@@ -142,8 +142,14 @@ public final class RedisSide: Sendable {
             defer { state.configuration = configuration }
             return state.configuration
         }
-        operations.withLock {
-            $0 = RedisOperations(configuration, folders, guardProgram: guardProgram, on: thread)
+        let next = RedisOperations(configuration, folders, guardProgram: guardProgram, on: thread)
+        let former = operations.withLock { operations in
+            defer { operations = next }
+            return operations
+        }
+        Task(executorPreference: thread) {
+            await next.warmUp()
+            await former.close()
         }
         witnesses.apply(configuration.witnesses)
         if before.witnesses.isEmpty, !configuration.witnesses.isEmpty { startWitnesses() }

@@ -93,6 +93,26 @@ extension Coordinator {
     /// As long as the other node may need to find out which promotion its loss belongs to.
     private static let settlingTime: Duration = .seconds(10)
 
+    // MARK: Without a gate
+
+    /// Serves with a master that no gate has passed. Where the peer cannot be asked, and the local server is not the process that
+    /// served before, the peer's may have served since: nobody knows what it holds beyond.
+    mutating func serveUnguarded(_ survey: Survey, _ now: Instant) {
+        guard survey.peer == nil, let info = local.info, !memory.continues(info) else {
+            return serve("elected", "\(vrrpCause)", now)
+        }
+        if let limit = configuration.policy.maxLossBytes {
+            let refusal = Refusal.lossAboveLimit(bytes: nil, limit: limit)
+            return fail(.notPromotable(code: refusal.code, reason: "\(refusal)"), retrying: now)
+        }
+        log(
+            .warning, "loss_unknown",
+            "the local Redis was started anew, or was not this node's master before, and the peer's does not answer: "
+                + "what that one may hold beyond is not known")
+        outcome = OperationOutcome(.done, loss: .unknown(.neverSampled), startedAt: now)
+        serve("elected", "\(vrrpCause)", now)
+    }
+
     // MARK: What is found out
 
     /// The local server was made to follow the peer's: what it held beyond is what the peer's promotion has lost.

@@ -21,7 +21,9 @@ extension Coordinator {
         guard localFollowsPeer, let own = local.info, let theirs = peer.info, own.masterLink?.isUp == false else {
             return false
         }
+        // What its clients have deleted is not to be kept.
         return (own.keys ?? 0) > 0 && theirs.keys == 0 && theirs.masterLink == nil && !theirs.isLoading
+            && !theirs.wasEmptied(after: own)
     }
 
     /// Whether the other node is Active, as far as can be heard or seen.
@@ -63,7 +65,7 @@ extension Coordinator {
 
     func knownMaster(_ contact: SyncGate.Contact, _ now: Instant) -> SyncGate.KnownMaster {
         SyncGate.KnownMaster(
-            contact: peer.reading == .dead ? .dead : contact, lastSample: presentSample, stillSince: local.stillSince)
+            contact: peer.reading == .dead ? .dead : contact, lastSample: presentSample, still: local.still)
     }
 
     /// The last reading of the master, but for one that the local data set has left behind: it went on, under another id, while

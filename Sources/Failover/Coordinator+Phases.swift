@@ -220,7 +220,7 @@ extension Coordinator {
         }
         switch survey.verdict {
         case .lead, .inPlace:
-            if local.isMaster == true { return serve("elected", "\(vrrpCause)", now) }
+            if local.isMaster == true { return serveUnguarded(survey, now) }
             begin(.lead, .elected(vrrpCause), now)
         case .follow(_, let why), .yield(let why), .wait(let why), .unrelated(let why):
             leave()
@@ -250,7 +250,7 @@ extension Coordinator {
         answer(OrderAnswer(isDone: false, text: reason))
     }
 
-    private mutating func serve(_ cause: String, _ why: String, _ now: Instant) {
+    mutating func serve(_ cause: String, _ why: String, _ now: Instant) {
         output.append(.serve)
         (resignedAt, promotedAt, activeHeardAt, hasReplica) = (nil, nil, nil, nil)
         (minReplicas, writeFence, isToParkCutOff, isOfUse) = (nil, nil, true, true)

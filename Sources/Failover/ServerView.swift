@@ -6,8 +6,8 @@ struct ServerView: Sendable, Equatable {
     private(set) var reading: RedisReading?
     /// The latest that was an answer.
     private(set) var last: Observation?
-    /// Since when the applied offset has not moved.
-    private(set) var stillSince: Instant?
+    /// Since when the applied offset has not moved, and where it stands.
+    private(set) var still: SyncGate.Still?
     /// When an answer came that showed the role of the latest one first: it has had it since then, and somewhat longer.
     private(set) var roleSince: Instant?
     /// A role that an operation of ours gave it, and when; readings that are older do not count.
@@ -21,7 +21,8 @@ struct ServerView: Sendable, Equatable {
         reading = new
         readAt = new.observation?.at ?? now
         guard case .observed(let observation) = new else { return nil }
-        if last?.info.dataOffset != observation.info.dataOffset || stillSince == nil { stillSince = observation.at }
+        let offset = observation.info.dataOffset
+        if still?.offset != offset { still = SyncGate.Still(at: offset, since: observation.at) }
         if let given, observation.at >= given.at { self.given = nil }
         if (last?.info.masterLink == nil) != (observation.info.masterLink == nil) || roleSince == nil {
             roleSince = now

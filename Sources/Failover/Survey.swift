@@ -4,7 +4,8 @@ public import Replication
 //
 // Where one server follows the other, that is settled. Where the peer cannot be read, it is waited for. Where neither
 // follows the other, the histories are compared: whichever holds all that the other holds leads, and the other one
-// follows; a server without a key leads nobody who has some. Where both went on from the same history, the one that was
+// follows; a server without a key leads nobody who has some, unless it serves and its history says that its clients have
+// deleted them, as they do with a queue. Where both went on from the same history, the one that was
 // promoted last leads, since clients were sent there, and what the other holds beyond is counted before it follows.
 // A crash draws a new id, after which histories cannot be compared; then the memories of both nodes decide, by the number
 // of promotions that they have seen. Where nothing ties the data sets together, nobody but the operator can know.
@@ -79,6 +80,10 @@ public struct Survey: Sendable, Equatable {
         if localFollowsPeer, peer.masterLink == nil { return .inPlace("the local Redis follows the peer's") }
         if peerFollowsLocal, local.masterLink == nil, !isAboutToEmpty(peer), !isAhead(peer) {
             return .inPlace("the peer's Redis follows the local one")
+        }
+        if peerServes, local.keys != 0, peer.wasEmptied(after: local) {
+            return .follow(
+                .nothing, "the peer serves, and its clients have emptied the data set that the local one is of")
         }
         if local.keys == 0 || peer.keys == 0 { return withoutKeys(peer) }
         guard let own = local.history, let theirs = peer.history else { return byMemory(peer) }
@@ -201,6 +206,14 @@ extension Memory {
     func knows(_ peer: ReplicationInfo) -> Bool {
         let ids = [peer.identity?.id, peer.identity?.previous?.id, peer.identity == nil ? peer.server?.runID : nil]
         return lineage.contains { ids.contains($0.id) }
+    }
+
+    /// Whether this master is the one that the node remembers to have served with: it goes on in the history that was noted
+    /// last, which a process that is started anew does not. A node that remembers nothing has nothing to have lost.
+    func continues(_ master: ReplicationInfo) -> Bool {
+        if epoch == 0, lineage.isEmpty, !wasMaster { return true }
+        guard wasMaster, let id = master.identity?.id ?? master.server?.runID else { return false }
+        return lineage.last?.id == id || promotion?.runID == master.server?.runID
     }
 
     /// Notes how far the local data set goes in a history. Returns whether that is worth keeping: a new history.

@@ -99,8 +99,26 @@ extension World {
 
     private func lead(_ host: Int, _ end: @escaping (World, OperationOutcome) -> Void) {
         let startedAt = instant
-        func finish(_ world: World, _ result: OperationOutcome.Result) {
-            end(world, OperationOutcome(result, startedAt: startedAt))
+        func finish(_ world: World, _ result: OperationOutcome.Result, loss: Loss = .none) {
+            end(world, OperationOutcome(result, loss: loss, startedAt: startedAt))
+        }
+        func promote(_ world: World, _ loss: Loss) {
+            world.send(.promote, from: host, to: host, onExecution: { $0.auditLead(of: host) }) { world, response in
+                guard case .reply = response else { return finish(world, .failed(reason: "no answer")) }
+                finish(world, .done, loss: loss)
+            }
+        }
+        func park(_ world: World, _ own: ReplicationInfo, _ loss: Loss) {
+            let peer = world.peer(of: host)
+            world.send(.follow(nil), from: host, to: peer) { world, response in
+                guard case .reply(let last) = response else {
+                    return finish(world, .failed(reason: "the peer does not answer"))
+                }
+                guard let reason = Leading.obstacle(local: own, peer: last) else { return promote(world, loss) }
+                world.send(.promote, from: host, to: peer) { world, _ in
+                    finish(world, .refused(code: reason.code, reason: "\(reason)"))
+                }
+            }
         }
         send(.info, from: host, to: host) { world, ours in
             world.send(.info, from: host, to: world.peer(of: host)) { world, theirs in
@@ -113,10 +131,9 @@ extension World {
                     return finish(world, .refused(code: reason.code, reason: "\(reason)"))
                 }
                 guard own.masterLink != nil else { return finish(world, .done) }
-                world.send(.promote, from: host, to: host, onExecution: { $0.auditLead(of: host) }) { world, response in
-                    guard case .reply = response else { return finish(world, .failed(reason: "no answer")) }
-                    finish(world, .done)
-                }
+                let loss = Leading.loss(local: own, peer: peer)
+                if let peer, peer.masterLink == nil { return park(world, own, loss) }
+                promote(world, loss)
             }
         }
     }

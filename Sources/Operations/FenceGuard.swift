@@ -1,18 +1,31 @@
 import Glibc
 import RedisClient
 import Replication
+import Synchronization
 
 /// A process of its own that undoes a password fence when the one that raised it dies or takes too long.
 ///
 /// It is this same program, started with `fence-guard`, in a process group of its own, so that neither Ctrl-C nor a killed
 /// process group takes it along. What it must know comes over its standard input, never by arguments or environment,
 /// where `ps` would show it. End of input without `done` means that its parent died.
-public struct FenceGuard: Sendable {
+///
+/// Whoever drops one without `dismiss` leaves the fence to it.
+public final class FenceGuard: Sendable {
     /// The running program, whatever its path.
     package static let ownProgram = "/proc/self/exe"
 
     private let input: Int32
-    private let process: pid_t
+    let process: pid_t
+    private let isDismissed = Atomic(false)
+
+    private init(input: Int32, process: pid_t) {
+        self.input = input
+        self.process = process
+    }
+
+    deinit {
+        if !isDismissed.load(ordering: .relaxed) { Self.bury(process, closing: input) }
+    }
 
     /// Starts the guard. Returns when it has all it needs.
     static func start(
@@ -44,11 +57,40 @@ public struct FenceGuard: Sendable {
         return guardian
     }
 
-    /// The fence is undone: the guard may go.
-    func dismiss() async {
+    /// The fence is undone: the guard may go. Returns whether it is gone; one that was about to undo the fence itself, and
+    /// does not reach the server, goes later.
+    @discardableResult
+    func dismiss() async -> Bool {
+        guard !isDismissed.exchange(true, ordering: .relaxed) else { return true }
         write("done \n")
         close(input)
-        waitpid(process, nil, 0)
+        if await Self.hasEnded(process, within: Self.farewell) { return true }
+        Self.bury(process)
+        return false
+    }
+
+    /// How long a guard that is told to go is waited for: it needs a few milliseconds.
+    private static let farewell: Duration = .milliseconds(300)
+
+    /// Takes the process's end when it comes, so that nothing is left of it, and only then closes its input: the end of
+    /// that would have it act at once, and not when its time is up.
+    private static func bury(_ process: pid_t, closing input: Int32? = nil) {
+        Task.detached {
+            _ = await hasEnded(process, within: patience * 2)
+            if let input { close(input) }
+        }
+    }
+
+    /// Whether the process has ended, and its end is taken. Blocks no thread.
+    private static func hasEnded(_ process: pid_t, within limit: Duration) async -> Bool {
+        let end = ContinuousClock.now + limit
+        var pause: Duration = .milliseconds(1)
+        while waitpid(process, nil, WNOHANG) == 0 {
+            guard ContinuousClock.now < end else { return false }
+            do { try await Task.sleep(for: pause, tolerance: .zero) } catch { return false }
+            pause = min(pause * 2, .milliseconds(500))
+        }
+        return true
     }
 
     private func write(_ text: String) {

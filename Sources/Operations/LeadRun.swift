@@ -38,8 +38,8 @@ public struct LeadRun: Sendable {
         recorder = StepRecorder(report: report)
     }
 
-    /// Runs to the end. Looks at both servers once more; a peer that cannot be asked is no objection. Never throws: what
-    /// goes wrong is in the report.
+    /// Runs to the end. Looks at both servers once more; a peer that cannot be asked is no objection. One that is master, without
+    /// a key, becomes read-only first. Never throws: what goes wrong is in the report.
     public func run() async -> OperationReport {
         let (local, peer) = (servers.local, servers.peer)
         async let ours = PromotionLoop.read(local)
@@ -57,21 +57,40 @@ public struct LeadRun: Sendable {
             recorder.record("peer", PromotionRun.describe(options.peer, observation.info))
         case .failure(let trouble): recorder.record("peer_unreachable", "the peer \(options.peer.url): \(trouble)")
         }
-        if let reason = Leading.obstacle(local: own, peer: other) {
-            var refused = report(.refused, "\(reason)")
-            refused.reasonCode = reason.code
-            return refused
-        }
+        if let reason = Leading.obstacle(local: own, peer: other) { return refused("\(reason)", reason.code) }
         guard own.masterLink != nil else { return report(.alreadyMaster, "\(options.local.url) is master already") }
-        guard other == nil else { return await promote(losing: .none) }
-        // Nobody knows what a peer that cannot be asked held beyond.
-        if let limit = options.maxLossBytes {
-            let refusal = Refusal.lossAboveLimit(bytes: nil, limit: limit)
-            var refused = report(.refused, "\(refusal)")
-            refused.reasonCode = refusal.code
-            return refused
+        let loss = Leading.loss(local: own, peer: other)
+        if let limit = options.maxLossBytes, !loss.isWithin(limit) {
+            let refusal = Refusal.lossAboveLimit(bytes: loss.bytes, limit: limit)
+            return refused("\(refusal)", refusal.code)
         }
-        return await promote(losing: .unknown(.neverSampled))
+        if let other, other.masterLink == nil, let report = await park(besides: own) { return report }
+        return await promote(losing: loss)
+    }
+
+    /// The peer is master, and has no key: it may get one at any moment. Read-only, it cannot become a second writable master.
+    /// Returns why the local server is not promoted; `nil` where the peer is read-only, and as it was.
+    private func park(besides own: ReplicationInfo) async -> OperationReport? {
+        let (host, port) = ReplicationInfo.parking
+        do throws(ServerTrouble) {
+            let sentAt = ContinuousClock.now
+            let outcomes = try await servers.peer.perform([["INFO"], ["SLAVEOF", host, String(port)]])
+            try MasterFence.check(outcomes)
+            let last = try Server.observation(outcomes[0], at: sentAt).info
+            recorder.record("parked", "the peer \(options.peer.url) was an empty master, and is read-only now")
+            guard let reason = Leading.obstacle(local: own, peer: last) else { return nil }
+            try MasterFence.check(try await servers.peer.perform([["SLAVEOF", "NO", "ONE"]], isRepeatable: true))
+            recorder.record("restored", "\(options.peer.url) was written to meanwhile, and is master again")
+            return refused("\(reason)", reason.code)
+        } catch {
+            return report(.failed, "the peer \(options.peer.url): \(error)")
+        }
+    }
+
+    private func refused(_ reason: String, _ code: String) -> OperationReport {
+        var report = report(.refused, reason)
+        report.reasonCode = code
+        return report
     }
 
     private func promote(losing loss: Loss) async -> OperationReport {

@@ -155,7 +155,8 @@ actor MasterFence {
             over: await master.endpoint, entry: entry, journal: journal, undoAfter: duration + Self.guardMargin,
             program: guardProgram)
         guardActsAt = start + duration + Self.guardMargin
-        await former.dismiss()
+        // One that is undoing the fence by now may be done with that only after it was looked at.
+        guard await former.dismiss() else { throw .unusable("the fence's time was up, and its guard is at work") }
     }
 
     /// Journal and guard; returns why they could not be had. Throws when the master is lost on the way.

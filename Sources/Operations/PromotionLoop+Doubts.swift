@@ -17,8 +17,12 @@ extension PromotionLoop {
         return true
     }
 
-    /// Whether the replica's link comes up, or a copy begins.
-    func linkComesUp(from replica: Server) async -> Bool {
+    /// Whether the replica's link comes up: then the server lives that was to be promoted. `former`: the replica, when it was
+    /// master.
+    ///
+    /// From Redis 4 on it goes on in its history with that server. A full copy tells that another process answers there, which
+    /// is about to replace all that the replica holds.
+    func linkComesUp(from replica: Server, since former: ReplicationInfo?) async -> Bool {
         let end = ContinuousClock.now + Self.linkDoubt
         // From Redis 7 on it may have been up when the peer died, and takes a moment to notice.
         await wait(.milliseconds(20), until: nil)
@@ -26,8 +30,13 @@ extension PromotionLoop {
             guard case .success(let observation) = await Self.read(replica, isBrief: true),
                 let link = observation.info.masterLink
             else { return false }
-            if link.isUp || link.fullResync != nil { return true }
-            await wait(.milliseconds(10), until: nil)
+            if let own = observation.info.identity {
+                if link.fullResync != nil { return false }
+                if link.isUp { return former?.identity.map { $0.id == own.id || $0.id == own.previous?.id } ?? true }
+            } else if link.isUp || link.fullResync != nil {
+                return true
+            }
+            await wait(.milliseconds(2), until: nil)
         }
         return false
     }

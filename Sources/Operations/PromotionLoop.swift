@@ -27,6 +27,8 @@ struct PromotionLoop: Sendable {
         /// The latest two readings of the local server.
         var local: Observation?
         var localBefore: Observation?
+        /// The connection that it was read on last, by its number.
+        var localConnection: Int?
         var events: [Promotion.Event] = []
     }
 
@@ -76,7 +78,7 @@ struct PromotionLoop: Sendable {
         case .promoteLocal:
             progress.events.append(await promoteLocal(&progress))
         case .restoreMaster:
-            progress.isRestoreFailed = await !restoreMaster()
+            progress.isRestoreFailed = await !restoreMaster(progress.local)
         case .disconnectClients:
             await disconnectClients()
         case .gate(.open), .gate(.refuse), .finish:
@@ -99,6 +101,7 @@ struct PromotionLoop: Sendable {
             async let ours = Self.read(run.local)
             report(await theirs, &progress)
             report(local: await ours, &progress)
+            progress.localConnection = await run.local.connectionCount
             return
         }
         // The master is watched through its connection: a dead one closes it.
@@ -119,6 +122,7 @@ struct PromotionLoop: Sendable {
         // Where the master is not asked, the keys tell whether the data set was replaced already.
         let isBrief = !run.options.isMasterGone || progress.local != nil
         report(local: await Self.read(run.local, isBrief: isBrief), &progress)
+        progress.localConnection = await run.local.connectionCount
     }
 
     /// `INFO`, or just what the gate reads while it waits.
@@ -248,26 +252,34 @@ struct PromotionLoop: Sendable {
         return .masterDemoted(offset: offset)
     }
 
-    /// `SLAVEOF NO ONE`; where the reply is lost, the role tells whether it was executed.
+    /// `SLAVEOF NO ONE` to the process that the gate has read, and to no other; where the reply is lost, the role tells whether
+    /// it was executed. A process that was restarted since holds what it has read from its disk, or nothing.
     private func promoteLocal(_ progress: inout Progress) async -> Promotion.Event {
         var lastTrouble = ServerTrouble.silent("no answer")
+        var connection = progress.localConnection
         run.recorder.record("promoting", "SLAVEOF NO ONE is sent to \(run.options.local.url)")
         for _ in 0..<2 {
             do throws(ServerTrouble) {
-                let outcomes = try await run.local.perform([["SLAVEOF", "NO", "ONE"]])
+                let outcomes = try await run.local.perform([["SLAVEOF", "NO", "ONE"]], onlyOn: connection)
                 if case .failure(let error) = outcomes[0] { return .localRefused("\(error)") }
                 return promoted(&progress)
             } catch {
                 lastTrouble = error
             }
             do throws(ServerTrouble) {
-                if try await run.local.observe("replication").info.masterLink == nil { return promoted(&progress) }
+                let info = try await run.local.observe("replication", "server").info
+                guard isSameProcess(info, as: progress.local) else {
+                    run.recorder.record("restarted", "\(run.options.local.url) was restarted; it is not promoted")
+                    return .localLost(.dead)
+                }
+                if info.masterLink == nil { return promoted(&progress) }
+                connection = await run.local.connectionCount
             } catch {
                 lastTrouble = error
             }
         }
         // Refused by whatever stands between is not dead: it may be master by now, and then the old one comes to follow it.
-        if lastTrouble == .dead, await linkComesUp(from: master) { return .localLost(.silent) }
+        if lastTrouble == .dead, await linkComesUp(from: master, since: progress.master) { return .localLost(.silent) }
         // It may still execute the command: only its own answer would be a refusal.
         return .localLost(lastTrouble.contact ?? .silent)
     }
@@ -279,10 +291,18 @@ struct PromotionLoop: Sendable {
         return .localPromoted
     }
 
-    /// Returns whether the pair has a master again.
-    private func restoreMaster() async -> Bool {
-        // Another run may have promoted the local server while we gave up: two masters would be worse than a refusal.
-        if case .success(let local) = await Self.read(run.local, isBrief: true), local.info.masterLink == nil {
+    private func isSameProcess(_ info: ReplicationInfo, as before: Observation?) -> Bool {
+        guard let before = before?.info.server?.runID, let now = info.server?.runID else { return true }
+        return before == now
+    }
+
+    /// Returns whether the pair has a master again. `known`: the local server, as the gate has read it.
+    private func restoreMaster(_ known: Observation?) async -> Bool {
+        // Another run may have promoted the local server while we gave up: two masters would be worse than a refusal. One that
+        // is master because it was restarted holds nothing that the old master could be left to copy.
+        if case .success(let local) = await Self.read(run.local, isBrief: true), local.info.masterLink == nil,
+            isSameProcess(local.info, as: known)
+        {
             run.recorder.record(
                 "not_restored", "\(run.options.local.url) is master by now; \(endpoint.url) stays its replica")
             return true

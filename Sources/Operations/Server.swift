@@ -97,6 +97,9 @@ actor Server {
     let timeout: Duration
     private var connection: RedisConnection?
     private var deathWatch: DeathWatch?
+    /// Somebody connects, and others wait for what comes of it.
+    private var isConnecting = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
     /// How many connections were opened so far: the same number, and not lost, is the same process.
     private(set) var connectionCount = 0
 
@@ -168,10 +171,13 @@ actor Server {
     ///
     /// Where the connection ends under the commands, a process that is gone refuses the next one, and is `dead` rather
     /// than `silent`; where it lets us in again, `isRepeatable` commands, which may be executed twice, are sent once more.
+    ///
+    /// `onlyOn`: the number of a connection; on any other nothing is sent, for it may lead to another process.
     func perform(
-        _ commands: [[String]], isRepeatable: Bool = false
+        _ commands: [[String]], isRepeatable: Bool = false, onlyOn number: Int? = nil
     ) async throws(ServerTrouble) -> [Result<RedisReply, RedisError>] {
         if isLost { connection = nil }
+        if let number, connection == nil || connectionCount != number { throw ServerTrouble(.closed) }
         let outcomes = await (try await opened()).pipeline(commands, timeout: timeout)
         guard let error = Self.connectionError(in: outcomes) else { return outcomes }
         connection = nil
@@ -193,6 +199,9 @@ actor Server {
         return nil
     }
 
+    /// What whoever waited for somebody else's attempt has for its own at least.
+    private static let leastTime: Duration = .milliseconds(10)
+
     /// Connects, if there is no connection.
     func open() async {
         do throws(ServerTrouble) { _ = try await opened() } catch {
@@ -207,14 +216,25 @@ actor Server {
     }
 
     private func opened() async throws(ServerTrouble) -> RedisConnection {
+        let end = ContinuousClock.now + timeout
+        var limit = timeout
+        // Two who come at once share one connection. Where the first fails, the next has what is left of its own time.
+        while isConnecting {
+            await withCheckedContinuation { waiting.append($0) }
+            limit = max(end - .now, Self.leastTime)
+        }
         if let connection { return connection }
+        isConnecting = true
+        defer {
+            isConnecting = false
+            for one in waiting { one.resume() }
+            waiting = []
+        }
         do throws(RedisError) {
-            let opened = try await RedisConnection.connect(to: endpoint.url, tls: endpoint.tls, timeout: timeout)
+            let opened = try await RedisConnection.connect(to: endpoint.url, tls: endpoint.tls, timeout: limit)
             let watch = DeathWatch()
-            Task {
-                _ = await opened.closed()
-                watch.isDead.store(true, ordering: .relaxed)
-            }
+            // The watch must not hold the connection, which ends when it is dropped.
+            opened.whenClosed { _ in watch.isDead.store(true, ordering: .relaxed) }
             connection = opened
             connectionCount += 1
             deathWatch = watch

@@ -40,6 +40,8 @@ extension Demotion {
         case (.follow, .swapRoles):
             let link = peer.masterLink
             return .refuse(.peerIsReplica(host: link?.host ?? "", port: link?.port ?? 0))
+        case (.follow, .refuse(.peerEmpty)) where peer.wasEmptied(after: local):
+            return .follow(discarding: isUncounted(local) ? .dataSet(keys: local.keys) : .nothing)
         case (.follow, .follow(discarding: .nothing)) where isUncounted(local):
             return .follow(discarding: .dataSet(keys: local.keys))
         case (.follow(.surplus), .refuse(.peerOlder(let bytes))), (.follow(.kin), .refuse(.peerOlder(let bytes))),
@@ -92,13 +94,40 @@ public enum Leading {
         guard let peer else { return nil }
         if peer.isLoading { return .peerLoading }
         let keys = peer.keys ?? 0
-        if peer.masterLink == nil, keys > 0 { return .peerIsMaster(keys: keys) }
+        let isMaster = peer.masterLink == nil
+        if isMaster, keys > 0 { return .peerIsMaster(keys: keys) }
         if local.keys == 0, keys > 0 { return .localEmpty(peerKeys: keys) }
         // Data sets without a common history, or with a part of their own each, are the caller's decision.
         guard let own = local.history, let theirs = peer.history, case .behind(let bytes) = own.relation(to: theirs),
-            keys > 0
+            keys > 0 || isMaster
         else { return nil }
         return .peerNewer(bytes: bytes)
+    }
+
+    /// What leading loses of what the pair's clients were told was written, as far as the peer can tell; `peer` is `nil` where
+    /// it cannot be asked. What a parked server without a key holds beyond was deleted, which is a write like any other.
+    public static func loss(local: ReplicationInfo, peer: ReplicationInfo?) -> Loss {
+        guard let peer else { return .unknown(.neverSampled) }
+        if let own = local.history, let theirs = peer.history {
+            switch own.relation(to: theirs) {
+            case .same, .ahead: return .none
+            case .behind(let bytes), .diverged(_, let bytes): return .exact(bytes: bytes)
+            case .unrelated: break
+            }
+        }
+        // A pair that begins; or both were restarted without what they held, which no promotion decides about.
+        return local.keys == 0 && peer.keys == 0 ? .none : .unknown(.notComparable)
+    }
+}
+
+extension ReplicationInfo {
+    /// Whether this master goes on from the history of `other`, and its clients have deleted since then what it held: that it
+    /// is empty is the newer state, and no loss.
+    public func wasEmptied(after other: ReplicationInfo) -> Bool {
+        guard masterLink == nil, keys == 0, !isLoading, let own = other.history, let newer = history,
+            case .behind = own.relation(to: newer)
+        else { return false }
+        return true
     }
 }
 

@@ -13,14 +13,28 @@ extension SyncGate {
         public var contact: Contact
         /// The last reading of it while the local server was its replica; bounds the loss.
         public var lastSample: Observation?
-        /// Since when the local server's applied offset has not moved.
-        public var stillSince: Instant?
+        /// Since when the local server's applied offset has not moved, and where it stands; nil where that is not known.
+        public var still: Still?
 
         /// Makes one.
-        public init(contact: Contact, lastSample: Observation?, stillSince: Instant?) {
+        public init(contact: Contact, lastSample: Observation?, still: Still?) {
             self.contact = contact
             self.lastSample = lastSample
-            self.stillSince = stillSince
+            self.still = still
+        }
+    }
+
+    /// An applied offset that does not move: a stream in which nothing arrives.
+    public struct Still: Sendable, Equatable {
+        /// Where it stands, bytes.
+        public var offset: Int64
+        /// Since when.
+        public var since: Instant
+
+        /// Makes one.
+        public init(at offset: Int64, since: Instant) {
+            self.offset = offset
+            self.since = since
         }
     }
 
@@ -30,7 +44,7 @@ extension SyncGate {
             attempt: Attempt(policy: policy, startedAt: now), contact: known.contact, mayBeFenced: false,
             deadline: now + GateTiming.drainLimit)
         drain.attempt.master = known.lastSample
-        drain.stillSince = known.stillSince
+        drain.still = known.still
         return (.draining(drain), [.sample(.replica, after: .zero)])
     }
 

@@ -241,15 +241,13 @@ extension SyncGate {
 
     /// The link is up: waits for the stream's end.
     static func awaitEnd(_ drain: inout Drain, _ link: ReplicationInfo.MasterLink, _ now: Instant) -> Step {
-        if drain.lastOffset != link.appliedOffset {
-            // The caller may know since when it stands still.
-            if drain.lastOffset != nil || drain.stillSince == nil { drain.stillSince = now }
-            drain.lastOffset = link.appliedOffset
-        }
+        // The caller may have seen it stand still here: what has arrived since then, from whomever, begins the time anew.
+        let still =
+            drain.still.flatMap { $0.offset == link.appliedOffset ? $0 : nil }
+            ?? Still(at: link.appliedOffset, since: now)
+        drain.still = still
         // A dead process's link goes down by itself; a silent one's stays up, and ends when nothing arrives any more.
-        if drain.contact == .silent || drain.contact == .answering, let since = drain.stillSince,
-            now - since >= GateTiming.drainStill
-        {
+        if drain.contact == .silent || drain.contact == .answering, now - still.since >= GateTiming.drainStill {
             return finish(drain, refusing: nil, now)
         }
         return (.draining(drain), [.sample(.replica, after: GateTiming.drainInterval)])

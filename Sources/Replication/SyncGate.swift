@@ -139,8 +139,7 @@ public struct SyncGate: Sendable, Equatable {
         var mayBeFenced: Bool
         var overriding: Refusal?
         var deadline: Instant
-        var stillSince: Instant?
-        var lastOffset: Int64?
+        var still: Still?
     }
 
     /// What happened.

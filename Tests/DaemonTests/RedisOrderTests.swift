@@ -19,7 +19,10 @@ struct RedisOrderTests {
     private func known(_ side: ObservedSide, _ contact: SyncGate.Contact, still: Bool = false) -> RedisOrder.KnownMaster
     {
         let sample = side.readings(ofPeer: true).compactMap(\.observation).last { $0.info.masterLink == nil }
-        return .init(contact: contact, lastSample: sample, stillSince: still ? .now - .milliseconds(300) : nil)
+        let offset = side.readings().compactMap(\.observation).last?.info.dataOffset ?? 0
+        return .init(
+            contact: contact, lastSample: sample,
+            still: still ? .init(at: offset, since: .now - .milliseconds(300)) : nil)
     }
 
     private func role(_ server: RedisServer) async throws -> String? { try await RedisPair.info(server)["role"] }

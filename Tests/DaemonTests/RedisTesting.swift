@@ -18,6 +18,7 @@ final class ObservedSide: Sendable {
     }
 
     let side: RedisSide
+    let configuration: VirtualRouterConfiguration
     let stateDirectory: String
     private let recorded: Recorder
 
@@ -33,6 +34,7 @@ final class ObservedSide: Sendable {
             node: configuration.node, interface: "lo", local: Endpoint(url: localURL ?? local.url),
             peer: Endpoint(url: peer.url), announce: HostPort(host: "127.0.0.1", port: local.port),
             witnesses: witnesses)
+        self.configuration = configuration
         self.stateDirectory = try stateDirectory ?? TemporaryDirectory.make()
         side = RedisSide(
             configuration, stateDirectory: self.stateDirectory, guardProgram: SyncgateProcess.executable,

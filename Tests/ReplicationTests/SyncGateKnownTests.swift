@@ -13,11 +13,14 @@ struct SyncGateKnownTests {
         masterInfo(id: nil, version: old, listed: [listedReplica(offset: 990)]), at: -40)
 
     private func gate(
-        _ contact: Gate.Contact, sample: Observation? = sample, stillSince: Int? = nil, maxLossBytes: Int64? = nil
+        _ contact: Gate.Contact, sample: Observation? = sample, stillSince: Int? = nil, stillAt: Int64 = 1000,
+        maxLossBytes: Int64? = nil
     ) -> SyncGate {
         var gate = SyncGate()
         var policy = policy(maxLossBytes: maxLossBytes)
-        policy.knownMaster = .init(contact: contact, lastSample: sample, stillSince: stillSince.map { at($0) })
+        policy.knownMaster = .init(
+            contact: contact, lastSample: sample,
+            still: stillSince.map { Gate.Still(at: stillAt, since: at($0)) })
         #expect(gate.handle(.requested(policy), now: at(0)) == [.sample(.replica, after: .zero)])
         return gate
     }
@@ -50,7 +53,7 @@ struct SyncGateKnownTests {
     func answering() {
         var gate = SyncGate()
         var policy = policy()
-        policy.knownMaster = .init(contact: .answering, lastSample: Self.sample, stillSince: nil)
+        policy.knownMaster = .init(contact: .answering, lastSample: Self.sample, still: nil)
         #expect(gate.handle(.requested(policy), now: at(0)) == [.sample(.both, after: .zero)])
     }
 
@@ -59,7 +62,7 @@ struct SyncGateKnownTests {
         for contact in [Gate.Contact.dead, .silent] {
             var gate = SyncGate()
             var policy = policy()
-            policy.knownMaster = .init(contact: .answering, lastSample: Self.sample, stillSince: nil)
+            policy.knownMaster = .init(contact: .answering, lastSample: Self.sample, still: nil)
             _ = gate.handle(.requested(policy), now: at(0))
             _ = gate.handle(.masterUnreachable(contact), now: at(1))
             let opening = Gate.Opening(
@@ -117,6 +120,21 @@ struct SyncGateKnownTests {
         #expect(read(&moving, replicaInfo(applied: 1001), at: 100) == again)
         var unknown = gate(.silent)
         #expect(read(&unknown, replicaInfo()) == again)
+    }
+
+    @Test("one that was still when it was last looked at, and sends again, is heard")
+    func streaming() {
+        var gate = gate(.silent, stillSince: -300)
+        #expect(read(&gate, replicaInfo(applied: 1014)) == again)
+        for index in 1..<10 {
+            #expect(read(&gate, replicaInfo(applied: 1014 + Int64(index) * 14), at: index * 99) == again)
+        }
+        #expect(gate.handle(.deadlineReached, now: at(1000)) == [.refuse(.masterHeard)])
+        // It had sent something, and has ended since.
+        var ended = self.gate(.silent, stillSince: -300, stillAt: 986)
+        #expect(read(&ended, replicaInfo()) == again)
+        #expect(read(&ended, replicaInfo(), at: 100) == again)
+        #expect(read(&ended, replicaInfo(), at: 101) == opened(.silent).map(aged(by: 100)))
     }
 
     private func aged(by milliseconds: Int) -> (Gate.Action) -> Gate.Action {
@@ -197,7 +215,7 @@ struct SyncGateKnownTests {
     @Test("a promotion with a known master tells that master nothing", arguments: [Gate.Contact.restarted, .dead])
     func promotion(contact: Gate.Contact) {
         var policy = policy()
-        policy.knownMaster = .init(contact: contact, lastSample: Self.sample, stillSince: nil)
+        policy.knownMaster = .init(contact: contact, lastSample: Self.sample, still: nil)
         var promotion = Promotion(.init(policy: policy))
         #expect(promotion.start(now: at(0)) == [.gate(.sample(.replica, after: .zero))])
         let replica = Promotion.Event.gate(.replica(seen(replicaInfo(isUp: false), at: 1)))
