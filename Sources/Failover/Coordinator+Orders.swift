@@ -45,10 +45,12 @@ extension Coordinator {
             }
         var own = info
         if local.isMaster == true { own.role = .master }
+        // It has been the pair's master all along, and only the daemon was started anew: nobody is to be waited for.
+        let goesOn = local.isMaster == true && memory.wasMaster && memory.continues(info)
         return Survey(
             local: own, peer: peer.info, localFollowsPeer: localFollowsPeer && local.isMaster != true,
             peerFollowsLocal: peerFollowsLocal, peerServes: activeHeardAt != nil || presence?.state == .serving,
-            presence: presence, memory: memory, hasWaited: hasWaited && isUnreachable, decision: decision)
+            presence: presence, memory: memory, hasWaited: (hasWaited || goesOn) && isUnreachable, decision: decision)
     }
 
     /// What the gate need not ask the master, for one that is dead or has been silent for so long that it and its daemon

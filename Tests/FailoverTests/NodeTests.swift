@@ -215,6 +215,33 @@ struct NodeTests {
         #expect(story.state == .serving)
     }
 
+    @Test(
+        "a switchover is refused where the other node's heartbeat is not heard: this node may be the one that is cut off"
+    )
+    func switchoverUnheard() throws {
+        var story = try standby { $0.policy.hasWitnesses = true }
+        story.witness(isReachable: true)
+        story.passes(.milliseconds(350))
+        #expect(story.happens(.ordered(.switchover, number: 3)).words == ["refused"])
+        story.passes(.milliseconds(100))
+        #expect(story.node.isActive)
+        #expect(story.happens(.ordered(.switchover, number: 4)).words == ["refused"])
+    }
+
+    @Test("only the daemon was started anew, beside a peer that is gone: a master that went on is not kept waiting")
+    func goesOn() throws {
+        for (remembered, goesOn) in [(ServerText.id("h1"), true), (ServerText.id("h9"), false)] {
+            var story = NodeStory(
+                memory: Memory(epoch: 1, wasMaster: true, lineage: [.init(id: remembered, offset: 900)]))
+            story.link()
+            story.happens(.start)
+            story.happens(.peer(.dead))
+            try story.reads(local: ServerText(runID: "a", replid: "h1"))
+            story.passes(.milliseconds(400))
+            #expect((story.state == .serving) == goesOn)
+        }
+    }
+
     @Test("the serving node's Redis was made a replica: the addresses follow the role")
     func demotedElsewhere() throws {
         var story = try serving()
