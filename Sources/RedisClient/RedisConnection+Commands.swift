@@ -18,7 +18,7 @@ extension RedisConnection {
         return all
     }
 
-    /// `PING`. Says that the server answers; neither its role nor whether it has data (REDIS-FACTS 8).
+    /// `PING`. Says that the server answers; neither its role nor whether it has data.
     public func ping(timeout: Duration) async throws(RedisError) {
         _ = try await text(["PING"], timeout: timeout)
     }
