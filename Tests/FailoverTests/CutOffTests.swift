@@ -79,11 +79,11 @@ struct CutOffTests {
     @Test("elected with a Redis that runs a script for long: it leaves the election to others, until it answers")
     func busy() throws {
         var story = try nodes.standby()
-        story.happens(.local(.busy))
+        story.happens(.local(.busy("BUSY")))
         story.passes(.milliseconds(400))
         #expect(story.state == .standby)
         #expect(story.node.isActive)
-        let words = story.happens(.local(.busy), after: .seconds(1)).words
+        let words = story.happens(.local(.busy("BUSY")), after: .seconds(1)).words
         #expect(words.contains("resign") && words.contains("-> starting"))
         #expect(!story.node.isActive)
         for _ in 0..<2 { try story.reads(local: NodeTests.replica, peer: NodeTests.peerMaster) }

@@ -79,7 +79,7 @@ struct NodeTests {
     @Test("busy, loading elsewhere, a changed password: no reason to give anything away")
     func notDead() throws {
         var story = try serving()
-        for reading in [RedisReading.busy, .unusable("NOAUTH")] {
+        for reading in [RedisReading.busy("BUSY"), .unusable("NOAUTH")] {
             story.happens(.local(reading))
             story.passes(.seconds(5))
             #expect(story.state == .serving)
@@ -149,10 +149,13 @@ struct NodeTests {
     func refused() throws {
         var story = try standby()
         story.passes(.milliseconds(400))
-        let words = story.ends(.refused(code: "full_resync", reason: "a full resync is in progress")).words
+        let words = story.ends(.refused(code: "full_resync", reason: "a full resync"), remedy: "wait").words
         #expect(words.contains("resign"))
         #expect(!words.contains("add"))
         #expect(story.state == .fault)
+        #expect(
+            story.node.status(now: story.now).fault
+                == .notPromotable(code: "full_resync", reason: "a full resync", remedy: "wait"))
         story.passes(.milliseconds(1100))
         #expect(story.state != .fault)
     }
