@@ -7,15 +7,19 @@ import VRRP
 
 /// What `syncgate status` tells an operator to do.
 @Suite struct StatusReportTests {
-    private static let parked = "role:slave\r\nmaster_host:127.0.0.1\r\nmaster_port:1\r\nmaster_link_status:down\r\n"
-    private static let master = "role:master\r\nmaster_repl_offset:1000\r\n"
+    private static let parked = [
+        "role:slave", "master_host:127.0.0.1", "master_port:1", "master_link_status:down", "master_sync_in_progress:0",
+        "slave_repl_offset:1000", "slave_read_only:1", "slave_priority:100", "master_link_down_since_seconds:1",
+    ]
+    private static let master = ["role:master"]
 
-    private func reading(_ text: String) throws -> RedisReading {
-        .observed(
-            Observation(
-                try ReplicationInfo(
-                    parsing: "# Server\r\nredis_version:7.0.15\r\nrun_id:abc\r\n\r\n# Replication\r\n" + text),
-                at: .now))
+    private func reading(_ role: [String]) throws -> RedisReading {
+        let lines =
+            ["redis_version:7.0.15", "redis_mode:standalone", "run_id:\(String(repeating: "a", count: 40))"]
+            + ["tcp_port:6379", "uptime_in_seconds:100", "loading:0", "aof_enabled:0"] + role
+            + ["connected_slaves:0", "master_repl_offset:1000", "repl_backlog_active:0", "repl_backlog_size:1048576"]
+            + ["repl_backlog_first_byte_offset:0", "repl_backlog_histlen:0"]
+        return .observed(Observation(try ReplicationInfo(parsing: lines.joined(separator: "\r\n")), at: .now))
     }
 
     private func report(
