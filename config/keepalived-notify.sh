@@ -20,7 +20,7 @@ set -u
 : "${SYNCGATE:=/usr/local/bin/syncgate}"
 : "${SYNCGATE_LOCAL:=redis://127.0.0.1:6379}"
 : "${SYNCGATE_PEER:=redis://192.0.2.2:6379}"          # the other machine, by its own address, not by the VIP
-: "${SYNCGATE_PASSWORD_FILE:=/etc/syncgate/password}" # mode 0600; not used where it does not exist
+: "${SYNCGATE_PASSWORD_FILE:=/etc/syncgate/password}" # readable for root and the daemon alone
 : "${SYNCGATE_TIMEOUT:=10s}"                          # how long a living master's replica may take to catch up
 : "${SYNCGATE_ON_TIMEOUT:=refuse}"                    # refuse: keep all writes; promote: be available, lose the lag
 : "${SYNCGATE_NOTIFY_LOCK:=/run/syncgate-notify.lock}"

@@ -96,9 +96,13 @@ struct ControlSocket: ~Copyable {
         }
         guard user != .max || members != .max else { return }
         guard chown(path, user, members) == 0 else {
-            let failure = trouble("give away", path)
+            let failure = FileTrouble("give away", path)
             unlink(path)
-            throw failure
+            guard failure.code == EPERM else { throw Trouble(description: failure.description) }
+            throw Trouble(
+                description:
+                    "\(failure); leave out control.owner, which only root may set, and see that the daemon's user "
+                    + "is in the group of control.group (usermod -aG)")
         }
     }
 

@@ -175,7 +175,8 @@ public final class Daemon: Sendable {
         }
     }
 
-    /// Waits for the heartbeat's end, and for the rest of the work within bounds. Returns the exit code.
+    /// Waits for the heartbeat's end, and for the rest of the work within bounds. Returns the exit code: 2 where a right is
+    /// missing, which trying again does not change.
     public func finish() async -> Int32 {
         let failure = heartbeat.join()
         for task in state.withLock({ $0.tasks }) { task.cancel() }
@@ -189,7 +190,7 @@ public final class Daemon: Sendable {
             }
         }
         logger.notice("stopped", code: "stopped")
-        return failure == nil ? 0 : 3
+        return failure.map { $0.isMissingRight ? 2 : 3 } ?? 0
     }
 
     // MARK: The watchdog

@@ -16,7 +16,7 @@ enum LiveBootFence {
     }
 
     static func finding(of server: LiveServer) -> LiveFinding {
-        let advice = "include config/redis-syncgate.conf as the last line of its redis.conf"
+        let advice = "make 'include /etc/redis/redis-syncgate.conf' the last line of its redis.conf"
         guard let path = server.fields["config_file"], !path.isEmpty else {
             if server.info.isParked {
                 return server.finding(.ok, "boot_fence", "has the boot fence: it waits behind it just now")
@@ -40,7 +40,8 @@ enum LiveBootFence {
         case .unknown(let reason):
             return server.finding(
                 .note, "boot_fence", "may have the boot fence or not: \(path) \(reason)",
-                advice: "look for the line 'slaveof 127.0.0.1 1' there; check --live as root does that for you")
+                advice:
+                    "look for the line 'slaveof 127.0.0.1 1' there; check --live as a user in Redis's group does that")
         }
     }
 

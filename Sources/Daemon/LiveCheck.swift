@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Operations
 internal import RedisClient
 internal import Replication
@@ -12,7 +13,7 @@ public struct LiveCheck: Sendable {
 
     /// All findings, in the order of the file: the whole, then each virtual router.
     public func run() async -> [LiveFinding] {
-        var findings = folderFindings
+        var findings = userFindings + folderFindings
         if let realTime = configuration.realTime { findings.append(LiveMachine.realTimeFinding(realTime)) }
         for router in configuration.virtualRouters {
             let machine = LiveMachine(router: router)
@@ -27,6 +28,22 @@ public struct LiveCheck: Sendable {
             }
         }
         return findings
+    }
+
+    /// The command that checks as the unit runs the daemon: as its user, with its two capabilities.
+    package static let asDaemonsUser =
+        "systemd-run --pipe --wait -q -p User=syncgate -p StateDirectory=syncgate -p StateDirectoryMode=0700 "
+        + "-p 'AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN' -p LimitRTPRIO=99 /usr/local/bin/syncgate check --live"
+
+    /// Root may read and write everything: what it finds says nothing of a daemon that is another user.
+    private var userFindings: [LiveFinding] {
+        guard geteuid() == 0 else { return [] }
+        return [
+            LiveFinding(
+                .note, "rights", "root",
+                "this check runs as root, who may do everything: what only the daemon's user may not read or write is not seen",
+                advice: "where the daemon has a user of its own, as in the unit: \(Self.asDaemonsUser)")
+        ]
     }
 
     private var folderFindings: [LiveFinding] {
@@ -133,7 +150,7 @@ public struct LiveCheck: Sendable {
                 LiveFinding(
                     .warning, "pair", "two_masters", "both servers are masters and have data",
                     advice:
-                        "syncgate demote --dry-run --local … --peer … on the one to be given up says what it would lose"
+                        "syncgate demote --config --dry-run on the one to be given up says what it would lose"
                 ))
         }
         return findings + [await reachFinding(local, peer, router)]

@@ -67,7 +67,7 @@ extension LiveServer {
     private func settingFindings(other: LiveServer?) -> [LiveFinding] {
         guard !settings.isEmpty else { return [] }
         var findings: [LiveFinding] = []
-        let fragment = "include config/redis-syncgate.conf in its redis.conf, or set it there"
+        let fragment = "include /etc/redis/redis-syncgate.conf in its redis.conf, or set it there"
         if settings["slave-read-only"] == "no" {
             findings.append(
                 finding(

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Salvage
 
 /// Whether a snapshot of the local server's data set could be kept: Redis writes one into its own folder, and this process
@@ -8,6 +9,14 @@ enum LiveSnapshot {
             let name = server.settings["dbfilename"], !folder.isEmpty, !name.isEmpty
         else { return [] }
         guard let trouble = trouble(folder, name) else {
+            guard geteuid() != 0 else {
+                return [
+                    server.finding(
+                        .note, "snapshot",
+                        "keeps its snapshots in \(folder); whether the daemon's user can read them, root cannot tell",
+                        advice: LiveCheck.asDaemonsUser)
+                ]
+            }
             return [server.finding(.ok, "snapshot", "keeps its snapshots where this user can read them (\(folder))")]
         }
         return [

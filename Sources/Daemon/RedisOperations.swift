@@ -243,7 +243,8 @@ extension OperationOutcome {
             }
         let isDone = result == .done
         self.init(
-            result, loss: isDone ? report.loss : .none, account: report.account, evidence: report.evidence,
+            result, remedy: isDone ? nil : report.remedy, loss: isDone ? report.loss : .none, account: report.account,
+            evidence: report.evidence,
             writeGap: report.writeGap,
             startedAt: startedAt, steps: report.steps)
     }

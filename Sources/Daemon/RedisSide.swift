@@ -93,7 +93,10 @@ public final class RedisSide: Sendable {
         guard let queue else { return }
         Task(executorPreference: thread) {
             let operations = self.operations.withLock { $0 }
-            for step in await operations.recover() { self.log(.notice, step.step, step.detail) }
+            for step in await operations.recover() {
+                let isDone = step.step == "journal" || step.step == "released"
+                self.log(isDone ? .notice : .warning, step.step, step.detail)
+            }
             await operations.warmUp()
         }
         Task(executorPreference: thread) {

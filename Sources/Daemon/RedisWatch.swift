@@ -296,10 +296,10 @@ struct RedisWatch: Equatable {
         case .unreachable:
             return drop(retryAfter: settings.sampleInterval, now)
         case .server(let reply) where reply.code == .busy || reply.code == .loading:
-            return again(.busy, now)
+            return again(.busy("\(reply)"), now)
         case .server(let reply) where reply.code == .maxClients:
             unansweredSince = nil
-            return drop(retryAfter: settings.sampleInterval, now) + [.post(.busy)]
+            return drop(retryAfter: settings.sampleInterval, now) + [.post(.busy("\(reply)"))]
         case .server(let reply) where reply.code == .noAuth || reply.code == .wrongPass:
             return lockedOut("\(error)", now)
         case .server, .tls, .protocolViolation:
@@ -312,7 +312,7 @@ struct RedisWatch: Equatable {
         lockedOutSince = since
         guard wasLetIn, now - since < Self.fencePatience else { return unusable(reason, now) }
         unansweredSince = nil
-        return drop(retryAfter: settings.sampleInterval, now) + [.post(.busy)]
+        return drop(retryAfter: settings.sampleInterval, now) + [.post(.busy(reason))]
     }
 
     private mutating func unusable(_ reason: String, _ now: Instant) -> [Action] {

@@ -155,7 +155,7 @@ final class RouterShell: Sendable {
     private func record(_ transition: Transition) {
         state.withLock { $0.lastTransition = transition }
         if let account = transition.account {
-            tell(SalvageWords.line(of: account, folder: salvageFolder, master: configuration.peer.url))
+            tell(SalvageWords.line(of: account, folder: salvageFolder, master: configuration.peer))
         }
         recorder.run { [self] in
             do throws(FileTrouble) {

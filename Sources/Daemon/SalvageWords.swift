@@ -1,6 +1,6 @@
 import Failover
 import Logging
-import RedisClient
+import Operations
 import Replication
 import Salvage
 
@@ -11,7 +11,7 @@ enum SalvageWords {
 
     /// Of a server of ours that was made to follow; nil where it discarded nothing. `folder`: where files are kept; `master`:
     /// what it follows.
-    static func line(of account: Rejoin.Account, folder: String, master: RedisURL) -> Line? {
+    static func line(of account: Rejoin.Account, folder: String, master: Endpoint) -> Line? {
         guard let missing = account.missing else { return line(unknown: account, folder) }
         guard missing.loss.isPossible else { return nil }
         if account.isDiscarded {
@@ -24,7 +24,8 @@ enum SalvageWords {
         let saved = "what the new master lacks (\(missing)) is saved in \(places.joined(separator: ", "))"
         let next =
             first.hasSuffix(SalvageFileName.suffix)
-            ? "see 'syncgate salvage show \(first)'; 'syncgate salvage replay \(first) --to \(master)' puts it back"
+            ? "see 'syncgate salvage show \(first)'; 'syncgate salvage replay \(first) --to "
+                + "\(master.url.addressText)\(master.loginOptions())' puts it back"
             : "'syncgate salvage list' has all that is kept"
         return (.warning, "salvaged", "\(saved); \(next)")
     }

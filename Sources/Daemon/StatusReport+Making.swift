@@ -77,7 +77,7 @@ extension StatusReport.Redis {
         case .silent(let since):
             let time = Int(((now - since) / .milliseconds(1)).rounded())
             (self.reading, detail) = ("silent", "no answer for \(time) ms")
-        case .busy: (self.reading, detail) = ("busy", "a script runs")
+        case .busy(let words): (self.reading, detail) = ("busy", words)
         case .unusable(let reason): (self.reading, detail) = ("unusable", reason)
         case .observed(let observation):
             self.reading = "observed"
@@ -127,8 +127,8 @@ extension NodeStatus {
         case .interfaceDown: "the interface is down"
         case .witnessUnreachable: "cut off: no witness answers"
         case .unrelatedDataSets: "unrelated data sets"
-        case .notPromotable(let code, _): "not promotable: \(code)"
-        case .cannotFollow(let code, _): "cannot follow: \(code)"
+        case .notPromotable(let code, _, _): "not promotable: \(code)"
+        case .cannotFollow(let code, _, _): "cannot follow: \(code)"
         }
     }
 
@@ -143,9 +143,20 @@ extension NodeStatus {
         case .interfaceDown: "bring the interface up, with its address; the node joins by itself"
         case .witnessUnreachable: "look at the network of \(node); the node joins as soon as one witness answers"
         case .unrelatedDataSets:
-            "decide whose data is kept: 'syncgate promote --force' on that node discards the other one's"
-        case .notPromotable, .cannotFollow:
-            "it tries again by itself; 'syncgate history' has the reason with its evidence"
+            "to keep the data of \(node), run \(Self.keeping(local, here: "here", there: "on the other node")); "
+                + "to keep the other node's, run \(Self.keeping(peer, here: "there", there: "here")). "
+                + "What is given up is saved first, unless on_divergence there is \"discard\""
+        case .notPromotable(_, _, let remedy), .cannotFollow(_, _, let remedy):
+            "it tries again by itself; " + (remedy ?? "'syncgate history' has the reason with its evidence")
         }
+    }
+}
+
+extension NodeStatus {
+    /// The command that has the data of a server kept, and where. To one that is master already a promotion changes nothing,
+    /// so that nobody would see the decision: then the other one is made to follow it.
+    fileprivate static func keeping(_ server: RedisReading?, here: String, there: String) -> String {
+        server?.observation?.info.masterLink == nil
+            ? "'syncgate demote --config --force' \(there)" : "'syncgate promote --config --force' \(here)"
     }
 }

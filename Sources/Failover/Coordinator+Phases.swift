@@ -87,12 +87,13 @@ extension Coordinator {
     }
 
     private mutating func followed(_ outcome: OperationOutcome, _ now: Instant) {
+        let remedy = outcome.remedy
         switch outcome.result {
         case .done:
             (failures, undecided, decision) = (0, nil, nil)
             record(from: state, "followed", "the local Redis follows the peer's", now)
-        case .refused(let code, let reason): fail(.cannotFollow(code: code, reason: reason), retrying: now)
-        case .failed(let reason): fail(.cannotFollow(code: "failed", reason: reason), retrying: now)
+        case .refused(let code, let why): fail(.cannotFollow(code: code, reason: why, remedy: remedy), retrying: now)
+        case .failed(let why): fail(.cannotFollow(code: "failed", reason: why, remedy: remedy), retrying: now)
         }
         self.outcome = nil
     }
@@ -244,7 +245,9 @@ extension Coordinator {
     }
 
     private mutating func refused(_ gating: Gating, _ code: String, _ reason: String, _ now: Instant) {
-        if vrrp == .active { return fail(.notPromotable(code: code, reason: reason), retrying: now) }
+        if vrrp == .active {
+            return fail(.notPromotable(code: code, reason: reason, remedy: outcome?.remedy), retrying: now)
+        }
         let retryAt = now + configuration.timing.retryAfter
         enter(.standby(retryAfter: retryAt), "not_promotable", "not promoted: \(reason)", now)
         answer(OrderAnswer(isDone: false, text: reason))

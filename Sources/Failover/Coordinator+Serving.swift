@@ -37,8 +37,7 @@ extension Coordinator {
     private mutating func watchUse() {
         let trouble: String? =
             switch local.reading {
-            case .unusable(let reason): reason
-            case .busy: "it is busy, loading, or has too many clients"
+            case .unusable(let reason), .busy(let reason): reason
             case .observed, .silent, .dead, nil: nil
             }
         guard running == nil, (trouble == nil) != isOfUse, local.reading != nil else { return }

@@ -83,6 +83,8 @@ public struct OperationOutcome: Sendable, Equatable {
     }
     /// How it ended.
     public var result: Result
+    /// What the operator can do where it came to nothing, as one sentence; nil where nobody knows.
+    public var remedy: String?
     /// What was lost by a promotion, or discarded by following.
     public var loss: Loss
     /// What following has discarded, and what was kept of it; nil where nothing was made to follow.
@@ -98,10 +100,12 @@ public struct OperationOutcome: Sendable, Equatable {
 
     /// Makes one.
     public init(
-        _ result: Result, loss: Loss = .none, account: Rejoin.Account? = nil, evidence: Evidence? = nil,
+        _ result: Result, remedy: String? = nil, loss: Loss = .none, account: Rejoin.Account? = nil,
+        evidence: Evidence? = nil,
         writeGap: Duration? = nil, startedAt: Instant, steps: [Step] = []
     ) {
         self.result = result
+        self.remedy = remedy
         self.loss = loss
         self.account = account
         self.evidence = evidence

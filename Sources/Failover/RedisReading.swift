@@ -9,8 +9,9 @@ public enum RedisReading: Sendable, Equatable {
     /// It was asked then, and has not answered since: slow, hung, or cut off. Told again and again while that lasts, also when
     /// it has lasted for `down_after`: only what is told then counts.
     case silent(since: Instant)
-    /// It answers `-BUSY`: a script runs. Alive, and cannot be told anything.
-    case busy
+    /// It answers, and cannot be told anything for a while, as its own words say: a script runs (`-BUSY`), it loads its data
+    /// set, all its connections are taken, or its password is another one for a moment: a fence.
+    case busy(String)
     /// It answers, and cannot be used: wrong password, no permission, a cluster node, no Redis at all: the reason.
     case unusable(String)
 

@@ -44,13 +44,13 @@ public enum Fault: Sendable, Equatable {
     case interfaceDown
     /// None of the witnesses answers: this node is cut off. Back when one does.
     case witnessUnreachable
-    /// Both nodes have data that have nothing to do with each other. Back when the operator has decided
-    /// (`syncgate promote --force` on the one that shall be kept).
+    /// Both nodes have data that have nothing to do with each other. Back when the operator has decided: has promoted the
+    /// server that is to be kept, or has made the other one follow it.
     case unrelatedDataSets(String)
-    /// It was elected, and the gate refused. Tries again after a while.
-    case notPromotable(code: String, reason: String)
+    /// It was elected, and the gate refused. Tries again after a while; `remedy`: what the operator can do.
+    case notPromotable(code: String, reason: String, remedy: String?)
     /// The local Redis is to follow the peer's, and cannot be made to. Tries again after a while.
-    case cannotFollow(code: String, reason: String)
+    case cannotFollow(code: String, reason: String, remedy: String?)
 
     /// A stable word for programs.
     public var code: String {
@@ -77,9 +77,9 @@ extension Fault: CustomStringConvertible {
         case .interfaceDown: "the interface is down, or has no address"
         case .witnessUnreachable: "no witness answers: this node is cut off"
         case .unrelatedDataSets(let reason):
-            "\(reason); decide which one is to be kept, and run 'syncgate promote --force' for that server"
-        case .notPromotable(_, let reason): "the local Redis was not promoted: \(reason)"
-        case .cannotFollow(_, let reason): "the local Redis was not made to follow the peer's: \(reason)"
+            "\(reason); decide which one is to be kept ('syncgate status' says how)"
+        case .notPromotable(_, let reason, _): "the local Redis was not promoted: \(reason)"
+        case .cannotFollow(_, let reason, _): "the local Redis was not made to follow the peer's: \(reason)"
         }
     }
 }

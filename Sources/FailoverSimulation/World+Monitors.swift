@@ -69,7 +69,7 @@ extension World {
             // The other daemon first: what is decided with the reading may depend on it.
             if server == host { look(host) }
             read(host, server, .observed(Observation(info, at: instant(asked))))
-        case .error: read(host, server, .busy)
+        case .error: read(host, server, .busy("a script runs"))
         case .dead:
             read(host, server, .dead)
             if server == host { see(host, nil) }

@@ -68,6 +68,11 @@ public struct SystemCallError: Error, Sendable, Hashable {
     }
 }
 
+extension SystemCallError {
+    /// Whether this process lacks a right: another one, or root, might have been let.
+    public var isMissingRight: Bool { code == .notPermitted || code == .accessDenied }
+}
+
 extension SystemCallError: CustomStringConvertible {
     /// `cannot add 198.51.100.100/24 to eth0: EPERM (Operation not permitted); run as root or with CAP_NET_ADMIN`.
     public var description: String {

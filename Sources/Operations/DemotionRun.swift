@@ -70,7 +70,7 @@ public struct DemotionRun: Sendable {
     public func run() async -> OperationReport {
         var lock: FenceJournal.Lock?
         if !options.isDryRun {
-            switch await journal.lock(waiting: options.timeout) {
+            switch await journal.lock(waiting: options.timeout, recorder) {
             case .acquired(let acquired): lock = acquired
             case .busy: return report(.refused, .refused, journal.busyReason)
             }
@@ -197,7 +197,8 @@ public struct DemotionRun: Sendable {
             return await awaitLink(.demoted, loss: .none, "the peer was promoted meanwhile")
         case .refused:
             report.remedy =
-                "to accept that: syncgate promote --local \(options.peer.url) --master \(options.local.url) "
+                "to accept that: syncgate promote --local \(options.peer.url.addressText) "
+                + "--master \(options.local.url.addressText)\(options.peer.loginOptions(with: options.local)) "
                 + "with --on-timeout promote or --force"
         case .demoted, .alreadyReplica, .failed: break
         }

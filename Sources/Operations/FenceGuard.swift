@@ -218,10 +218,3 @@ private struct GuardInput {
         }
     }
 }
-
-extension RedisURL {
-    /// The address without credentials: what may be written to a file or shown.
-    var addressText: String {
-        RedisURL(address: address, usesTLS: usesTLS).description
-    }
-}

@@ -1,23 +1,20 @@
 import Glibc
 
-/// Why the journal could not be written or read.
-public enum FenceJournalError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// A system call failed: what, on which path, and the error's name.
-    case system(call: String, path: String, errno: Int32)
+/// Why there is no lock, or why the journal could not be written or read.
+struct FenceJournalError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What went wrong.
+    let trouble: FileTrouble
 
     /// One line with what to do.
-    public var description: String {
-        switch self {
-        case .system(let call, let path, let code):
-            "cannot \(call) \(path): \(String(cString: strerror(code))); name a writable folder with --state-dir"
-        }
+    var description: String {
+        "\(trouble); name a folder that this user can write to with --state-dir (the daemon's state_directory)"
     }
 }
 
 /// What must be undone when we die behind a fence that does not expire by itself, and what a second run needs to finish.
 ///
 /// One small file per promoted server, mode 0600 because it holds passwords, written *before* the fence is raised and deleted
-/// after it is released (DESIGN section 5). Lines of `key hex`, so that no value needs quoting.
+/// after it is released. Lines of `key hex`, so that no value needs quoting.
 struct FenceJournal: Sendable, Equatable {
     /// The folder.
     let directory: String
@@ -55,26 +52,41 @@ struct FenceJournal: Sendable, Equatable {
 
     /// What asking for the lock came to.
     enum LockOutcome: Sendable {
-        /// Ours; `nil` where the folder cannot be written, and there is no journal either.
+        /// Ours; `nil` where there can be none, which was recorded.
         case acquired(Lock?)
         /// Another process works on the same server: it may stand behind a fence that we must not undo.
         case busy
     }
 
     /// Keeps a second run away from the journal, and from the fence, of one that is still at work; waits so long for its
-    /// end.
-    func lock(waiting limit: Duration) async -> LockOutcome {
-        do throws(FenceJournalError) { try makeDirectory() } catch { return .acquired(nil) }
-        let file = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard file >= 0 else { return .acquired(nil) }
+    /// end. What cannot be locked or read is recorded: it goes on without.
+    func lock(waiting limit: Duration, _ recorder: StepRecorder) async -> LockOutcome {
+        let file: Int32
+        do throws(FileTrouble) { file = try openLock() } catch {
+            recorder.record(
+                "no_lock", "\(FenceJournalError(trouble: error)); nothing keeps another run on \(local) away meanwhile")
+            return .acquired(nil)
+        }
         let lock = Lock(file: file)
         let end = ContinuousClock.now + limit
         while flock(file, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EWOULDBLOCK else { return .acquired(nil) }
+            guard errno == EWOULDBLOCK else {
+                recorder.record("no_lock", "\(FileTrouble("lock", path + ".lock"))")
+                return .acquired(nil)
+            }
             guard ContinuousClock.now < end else { return .busy }
             do { try await Task.sleep(for: .milliseconds(10)) } catch { return .busy }
         }
+        if let problem { recorder.record("journal_unreadable", problem) }
         return .acquired(lock)
+    }
+
+    private func openLock() throws(FileTrouble) -> Int32 {
+        try makeDirectory()
+        let file = open(path + ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw FileTrouble("open", path + ".lock") }
+        Files.giveToOwner(file, of: directory)
+        return file
     }
 
     /// One sentence for the one who comes second.
@@ -99,31 +111,35 @@ struct FenceJournal: Sendable, Equatable {
     /// pause ends by itself, and must not wait for a disk that is busy, which may take seconds. The folder is made where it is
     /// missing.
     func write(_ entry: Entry) throws(FenceJournalError) {
-        try makeDirectory()
         var lines = [("master", entry.master), ("run_id", entry.masterRunID), ("previous", entry.previousPassword)]
         if let password = entry.fencePassword { lines.append(("fence", password)) }
         if let name = entry.connectionName { lines.append(("connection", name)) }
         let text = lines.map { "\($0.0) \(Self.hex($0.1))\n" }.joined()
-        let temporary = path + ".new"
-        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw .system(call: "write", path: temporary, errno: errno) }
-        let written = text.utf8.withContiguousStorageIfAvailable { Glibc.write(file, $0.baseAddress, $0.count) }
-        let isWritten = written == text.utf8.count && (entry.fencePassword == nil || fsync(file) == 0)
-        let code = errno
-        Glibc.close(file)
-        guard isWritten else { throw .system(call: "write", path: temporary, errno: code) }
-        guard rename(temporary, path) == 0 else { throw .system(call: "write", path: path, errno: errno) }
+        do throws(FileTrouble) {
+            try makeDirectory()
+            try Files.replace(path, with: Array(text.utf8), mode: 0o600, isSynced: entry.fencePassword != nil)
+        } catch {
+            throw FenceJournalError(trouble: error)
+        }
     }
 
-    /// The entry that an interrupted run left; `nil` where there is none, or none that can be read.
+    /// The entry that an interrupted run left; `nil` where there is none, or none that can be read: see `problem`.
     func read() -> Entry? {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return nil }
-        defer { Glibc.close(file) }
-        var buffer = [UInt8](repeating: 0, count: 16 * 1024)
-        let count = Glibc.read(file, &buffer, buffer.count)
-        guard count > 0 else { return nil }
-        return Self.decode(String(decoding: buffer[..<count], as: UTF8.self))
+        do throws(FileTrouble) { return try content().flatMap(Self.decode) } catch { return nil }
+    }
+
+    /// Why the entry that an interrupted run left cannot be read; `nil` where it can, or where there is none.
+    var problem: String? {
+        do throws(FileTrouble) {
+            guard let text = try content(), Self.decode(text) == nil else { return nil }
+            return "\(path) is damaged, so that what an interrupted run has left cannot be finished"
+        } catch {
+            return "\(error); what an interrupted run has left cannot be finished: run the command as the file's owner"
+        }
+    }
+
+    private func content() throws(FileTrouble) -> String? {
+        try Files.read(path, limit: 16 * 1024).map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Reads what `write` wrote. Anything else is `nil`.
@@ -150,13 +166,8 @@ struct FenceJournal: Sendable, Equatable {
         if read()?.fencePassword == nil { delete() }
     }
 
-    private func makeDirectory() throws(FenceJournalError) {
-        let slashes = directory.indices.dropFirst().filter { directory[$0] == "/" }
-        for parent in slashes.map({ String(directory[..<$0]) }) + [directory] {
-            if mkdir(parent, 0o700) == 0 { continue }
-            let code = errno
-            guard access(parent, F_OK) == 0 else { throw .system(call: "make", path: parent, errno: code) }
-        }
+    private func makeDirectory() throws(FileTrouble) {
+        try Files.makeFolder(directory, mode: 0o700, parents: 0o700)
     }
 
     static func hex(_ text: String) -> String {

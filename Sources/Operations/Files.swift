@@ -55,23 +55,30 @@ package enum Files {
         return Array(prefix[..<length])
     }
 
-    /// Puts a file in the place of another one, synced, so that after a crash the one or the other is there, whole.
-    package static func replace(_ path: String, with bytes: [UInt8]) throws(FileTrouble) {
+    /// Puts a file in the place of another one, synced, so that after a crash the one or the other is there, whole; without
+    /// `isSynced` that holds while the machine lives.
+    package static func replace(
+        _ path: String, with bytes: [UInt8], mode: mode_t = 0o640, isSynced: Bool = true
+    ) throws(FileTrouble) {
         let temporary = path + ".new"
-        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o640)
+        // What a killed process has left may belong to another user.
+        unlink(temporary)
+        let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)
         guard file >= 0 else { throw FileTrouble("write", temporary) }
         defer { close(file) }
+        giveToOwner(file, of: folder(of: path))
         try write(bytes[...], to: file, temporary)
-        guard fsync(file) == 0 else { throw FileTrouble("sync", temporary) }
+        guard !isSynced || fsync(file) == 0 else { throw FileTrouble("sync", temporary) }
         guard rename(temporary, path) == 0 else { throw FileTrouble("rename", temporary) }
-        try syncFolder(of: path)
+        if isSynced { try syncFolder(of: path) }
     }
 
     /// Adds to the end of a file, synced: all of it, or, where there is no room, nothing that the next line would hang on to.
     package static func append(_ bytes: [UInt8], to path: String) throws(FileTrouble) {
-        let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+        let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o640)
         guard file >= 0 else { throw FileTrouble("write", path) }
         defer { close(file) }
+        giveToOwner(file, of: folder(of: path))
         let size = lseek(file, 0, SEEK_END)
         do throws(FileTrouble) { try write(bytes[...], to: file, path) } catch {
             if size >= 0 { _ = ftruncate(file, size) }
@@ -81,13 +88,41 @@ package enum Files {
     }
 
     /// Makes a folder with those above it.
-    package static func makeFolder(_ path: String, mode: mode_t) throws(FileTrouble) {
-        guard mkdir(path, mode) != 0, errno != EEXIST else { return }
+    package static func makeFolder(_ path: String, mode: mode_t, parents: mode_t = 0o755) throws(FileTrouble) {
+        if mkdir(path, mode) == 0 { return giveFolderToOwner(path) }
+        if errno == EEXIST { return }
         guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
             throw FileTrouble("make the folder", path)
         }
-        try makeFolder(String(path[..<slash]), mode: 0o755)
-        guard mkdir(path, mode) == 0 || errno == EEXIST else { throw FileTrouble("make the folder", path) }
+        try makeFolder(String(path[..<slash]), mode: parents, parents: parents)
+        if mkdir(path, mode) == 0 { return giveFolderToOwner(path) }
+        guard errno == EEXIST else { throw FileTrouble("make the folder", path) }
+    }
+
+    /// Has what root makes in somebody else's folder belong to them, as all that is there: the daemon has a user of its own,
+    /// who goes on with what a command of root's has left. Only what is root's, and has no other name, is given away; where
+    /// that cannot be done, it stays root's.
+    static func giveToOwner(_ file: Int32, of folder: String) {
+        var (owner, status) = (stat(), stat())
+        guard geteuid() == 0, stat(folder, &owner) == 0, owner.st_uid != 0, fstat(file, &status) == 0,
+            status.st_uid == 0
+        else { return }
+        let isFolder = status.st_mode & S_IFMT == S_IFDIR
+        guard isFolder || status.st_mode & S_IFMT == S_IFREG && status.st_nlink == 1 else { return }
+        _ = fchown(file, owner.st_uid, owner.st_gid)
+    }
+
+    private static func giveFolderToOwner(_ path: String) {
+        let file = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard file >= 0 else { return }
+        giveToOwner(file, of: folder(of: path))
+        close(file)
+    }
+
+    /// The folder of a file.
+    private static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
     /// Writes all of it to an open file.
@@ -105,8 +140,8 @@ package enum Files {
 
     /// Makes the names in the folder of a file durable.
     static func syncFolder(of path: String) throws(FileTrouble) {
-        let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-        let file = open(folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let folder = folder(of: path)
+        let file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard file >= 0 else { throw FileTrouble("open", folder) }
         defer { close(file) }
         guard fsync(file) == 0 else { throw FileTrouble("sync", folder) }

@@ -20,7 +20,7 @@ public struct OperationReport: Sendable, Equatable {
         case failed
     }
 
-    /// The exit codes of DESIGN section 8.
+    /// The exit codes, as docs/operations.md has them.
     public enum ExitCode: Int32, Sendable, Equatable {
         /// Done.
         case done = 0

@@ -9,8 +9,8 @@ extension PromotionLoop {
     func finish(_ outcome: Promotion.Outcome, _ progress: Progress) async -> OperationReport {
         if run.options.watchesLink, case .promoted(_, .demoted(.follow)) = outcome { await watchLink() }
         let local = "\(run.options.local.url)"
-        let peer = follow.map { "\(RedisURL(address: .tcp(host: $0.host, port: $0.port)))" } ?? local
-        let (result, code, reason, remedy) = outcome.verdict(local: local, master: "\(endpoint.url)", peer: peer)
+        let (result, code, reason, remedy) = outcome.verdict(
+            local: local, master: "\(endpoint.url)", demotion: demotion)
         var report = await run.report(result, code, reason, remedy: remedy)
         if progress.isRestoreFailed {
             (report.result, report.exitCode) = (.failed, .unreachable)
@@ -28,6 +28,15 @@ extension PromotionLoop {
             report.reasonCode = refusal.code
         }
         return report
+    }
+
+    /// The command that has the old master follow the new one, for the operator to paste.
+    private var demotion: String {
+        let local = run.options.local
+        var peer = local.url
+        if let follow { peer.address = .tcp(host: follow.host, port: follow.port) }
+        return "syncgate demote --local \(endpoint.url.addressText) --peer \(peer.addressText)"
+            + endpoint.loginOptions(with: local)
     }
 
     /// Says how the old master's link to the new one came up, so that a missing `masterauth` is not found days later.

@@ -57,8 +57,8 @@ extension PromotionRun {
 }
 
 extension Promotion.Outcome {
-    /// The report's result, exit code, reason and remedy.
-    func verdict(local: String, master: String, peer: String) -> (
+    /// The report's result, exit code, reason and remedy. `demotion`: the command that has the old master follow the new one.
+    func verdict(local: String, master: String, demotion: String) -> (
         OperationReport.Result, OperationReport.ExitCode, String, String?
     ) {
         switch self {
@@ -73,7 +73,7 @@ extension Promotion.Outcome {
             let isDone = !opening.loss.isPossible
             return (
                 .promoted, isDone ? .done : .lossPossible, oldMaster.reason(local: local, master: master),
-                oldMaster.remedy(peer: peer, master: master)
+                oldMaster.remedy(demotion)
             )
         }
     }
@@ -94,13 +94,12 @@ extension Promotion.OldMaster {
         }
     }
 
-    fileprivate func remedy(peer: String, master: String) -> String? {
+    fileprivate func remedy(_ demotion: String) -> String? {
         switch self {
         case .demoted(.follow): nil
-        case .demoted(.park):
-            "when those writes are not needed any more: syncgate demote --local \(master) --peer \(peer) --force"
+        case .demoted(.park): "when those writes are not needed any more: \(demotion) --force"
         case .kept: "two masters take writes now; stop one of them"
-        case .lost: "when it is back: syncgate demote --local \(master) --peer \(peer)"
+        case .lost: "when it is back: \(demotion)"
         }
     }
 }

@@ -79,7 +79,7 @@ public struct PromotionRun: Sendable {
         var lock: FenceJournal.Lock?
         // A known master is not touched, and so is no fence: there is nothing to wait for.
         if !options.isDryRun, !isLocked, !options.isMasterGone {
-            switch await journal.lock(waiting: options.timeout) {
+            switch await journal.lock(waiting: options.timeout, recorder) {
             case .acquired(let acquired): lock = acquired
             case .busy: return await report(.refused, .refused, journal.busyReason)
             }

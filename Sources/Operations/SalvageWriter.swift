@@ -100,6 +100,7 @@ final class SalvageWriter {
         let partial = "\(folder)/\(name)\(SalvageFileName.partialSuffix)"
         let descriptor = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw FileTrouble("write", partial) }
+        Files.giveToOwner(descriptor, of: folder)
         flock(descriptor, LOCK_EX | LOCK_NB)
         file = (descriptor, partial, "\(folder)/\(name)")
         return (descriptor, partial)

@@ -14,6 +14,21 @@ public struct Endpoint: Sendable, Hashable {
         self.url = url
         self.tls = tls
     }
+
+    /// What a command for this server, and for an `other` one, needs behind their addresses, with a blank before each option.
+    /// Passwords are never printed, and where they are kept is not known: FILE is the operator's to fill in.
+    package func loginOptions(with other: Endpoint? = nil) -> String {
+        var options: [(String, String?)] = [("--user", url.username ?? other?.url.username)]
+        if url.password ?? other?.url.password != nil { options.append(("--password-file", "FILE")) }
+        if let own = url.password, let theirs = other?.url.password, own != theirs {
+            options.append(("--other-password-file", "FILE"))
+        }
+        options += [
+            ("--cacert", tls.certificateAuthority), ("--cert", tls.certificate), ("--key", tls.key),
+            ("--sni", tls.serverName),
+        ]
+        return options.compactMap { name, value in value.map { " \(name) \($0)" } }.joined()
+    }
 }
 
 /// Why a server could not be read or told anything.
@@ -27,7 +42,7 @@ public enum ServerTrouble: Error, Sendable, Equatable, CustomStringConvertible {
     /// It wants a password, or another one: a wrong one of ours, or another run's fence.
     case lockedOut(String)
 
-    /// Sorts an error of the connection by what it says about the server's life (REDIS-FACTS section 8).
+    /// Sorts an error of the connection by what it says about the server's life.
     init(_ error: RedisError) {
         switch error {
         case .refused: self = .dead

@@ -58,7 +58,13 @@ public enum ServerOrders {
         let recorder = StepRecorder { _ in }
         for (promoted, master) in [(local, peer), (peer, local)] {
             let journal = FenceJournal(directory: stateDirectory, local: promoted.url.addressText)
-            guard journal.read() != nil, case .acquired(let lock) = await journal.lock(waiting: .zero) else { continue }
+            if let problem = journal.problem {
+                recorder.record("journal_unreadable", problem)
+                continue
+            }
+            guard journal.read() != nil, case .acquired(let lock) = await journal.lock(waiting: .zero, recorder) else {
+                continue
+            }
             _ = await MasterFence.recover(journal, master, recorder)
             withExtendedLifetime(lock) {}
         }

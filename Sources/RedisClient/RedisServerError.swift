@@ -1,7 +1,7 @@
 /// An error reply of a server.
 ///
 /// The codes are the ones that decide something in a failover. Texts differ by version; the old ones were read off
-/// Redis 2.8 to 5.0 (REDIS-FACTS 8).
+/// Redis 2.8 to 5.0.
 public struct RedisServerError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What the server says is wrong.
     public enum Code: Sendable, Hashable {

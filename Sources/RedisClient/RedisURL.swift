@@ -46,6 +46,9 @@ public struct RedisURL: Sendable, Hashable, CustomStringConvertible {
         case .tcp: return "\(usesTLS ? "rediss" : "redis")://\(prefix)\(place)"
         }
     }
+
+    /// The location as a URL without user and password: what may stand in a file, or in a command that somebody pastes.
+    public var addressText: String { RedisURL(address: address, usesTLS: usesTLS).description }
 }
 
 /// Why a text is not the location of a Redis server.

@@ -26,7 +26,7 @@ struct PendingCommands: Sendable {
 /// connection ended.
 ///
 /// Lives on its event loop alone. Everything pending is failed *before* the channel is closed, because closing TLS
-/// to a frozen server takes time (SWIFT-FACTS 2).
+/// to a frozen server takes time.
 final class ReplyHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer

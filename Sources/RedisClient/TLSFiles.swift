@@ -30,7 +30,7 @@ struct TLSClient: Sendable {
     private let serverName: String?
 
     /// How long a close waits for the server's close_notify. A frozen server never sends one, and the default of
-    /// swift-nio-ssl (5 s) is longer than a failover may take (SWIFT-FACTS 2).
+    /// swift-nio-ssl (5 s) is longer than a failover may take.
     private static let shutdownTimeout = TimeAmount.milliseconds(100)
 
     /// Loads the files; throws `.tls` naming the one that cannot be used.

@@ -129,13 +129,15 @@ extension Demotion.Reason: CustomStringConvertible {
     /// What the operator can do, as one sentence.
     public var remedy: String {
         switch self {
-        case .peerLoading, .localLoading: "wait until it has loaded, then run the command again"
+        case .peerLoading, .localLoading: "wait until it has loaded, then try again"
         case .mutualReplicas: "run 'syncgate promote' on the server that shall be master"
         case .peerIsMaster: "see which of them holds more, and demote the other one"
-        case .peerIsReplica: "give the address of the master, or override with --force"
-        default: "override with --force, which keeps them in the salvage folder first"
+        case .peerIsReplica: "give the address of the master, or override with \(Self.force)"
+        default: "override with \(Self.force), which keeps them in the salvage folder first"
         }
     }
+
+    private static let force = "--force (where the daemon runs: 'syncgate demote --config --force')"
 
     /// A stable word for programs.
     public var code: String {

@@ -4,7 +4,7 @@ public typealias Instant = ContinuousClock.Instant
 /// How the master is kept from acknowledging writes while the gate waits.
 ///
 /// Redis ≥ 6.2 has a fence that expires by itself. Before that, a random password and the disconnection of all clients
-/// do it, which somebody must undo: the fence is journaled and guarded by whoever raises it (DESIGN section 5).
+/// do it, which somebody must undo: the fence is journaled and guarded by whoever raises it (docs/guarantees.md).
 /// `min-slaves-to-write` is no fence: up to Redis 5 it lets `EVAL` and queued `EXEC` through.
 public enum Fence: String, Sendable, Equatable {
     /// `CLIENT PAUSE ms WRITE`.

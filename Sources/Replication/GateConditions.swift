@@ -14,7 +14,7 @@ public struct Observation: Sendable, Equatable {
 
 /// The strict gate's preconditions: what must hold of a master and its replica before their offsets may be compared.
 ///
-/// Equal offsets alone prove nothing: REDIS-FACTS section 2 lists the situations in which they are equal and the data
+/// Equal offsets alone prove nothing: docs/sync-gate.md lists the situations in which they are equal and the data
 /// is not. The same conditions answer "safe to promote?" in the lag report.
 public enum GateConditions {
     /// What stands in the way.

@@ -195,7 +195,7 @@ public struct Promotion: Sendable, Equatable {
             return (.promoting(opening, .lost(opening.master)), [.promoteLocal])
         }
         guard !request.keepMaster else { return (.promoting(opening, .kept), [.promoteLocal]) }
-        // Whatever the old master has that the new one lacks must survive (DESIGN section 2, promise 5).
+        // Whatever the old master has that the new one lacks must survive (docs/guarantees.md, promise 7).
         let demotion: Demotion = opening.loss == .none ? .follow : .park
         return (.demoting(opening, demotion), [.demoteMaster(demotion)])
     }

@@ -120,10 +120,9 @@ extension Refusal: CustomStringConvertible {
         case .lag(let bytes):
             "the local replica lacks \(bytes) bytes of acknowledged writes: they would be lost"
         case .lossAboveLimit(let bytes?, let limit):
-            "\(bytes) bytes of acknowledged writes would be lost, more than the limit of \(limit) (--max-loss-bytes)"
+            "\(bytes) bytes of acknowledged writes would be lost, more than the limit of \(limit)"
         case .lossAboveLimit(nil, let limit):
-            "how much would be lost is not known, so it cannot be shown to be within the limit of \(limit) bytes "
-                + "(--max-loss-bytes)"
+            "how much would be lost is not known, so it cannot be shown to be within the limit of \(limit) bytes"
         case .replicaOfReplica(let host, let port):
             "the local server's master is itself a replica of \(host):\(port); promote the one in between first"
         case .mutualReplicas:
@@ -134,7 +133,7 @@ extension Refusal: CustomStringConvertible {
             "the master is alive but cannot be used: \(reason); what would be lost is not known"
         case .masterHeard:
             "the master cannot be reached from here, but the local replica still hears from it: it is alive; "
-                + "check --master and the network"
+                + "check the address that is given for it, and the network"
         case .contactLost:
             "the master answered at first and then fell silent: it may be alive and take writes, "
                 + "which would be lost"
@@ -147,18 +146,22 @@ extension Refusal: CustomStringConvertible {
         }
     }
 
-    /// What the operator can do about it, as one sentence.
+    /// What the operator can do about it, as one sentence: also of a daemon, whose keys are named beside the command's options.
     public var remedy: String {
         switch self {
-        case .loading: "wait until it has loaded, then run the command again"
-        case .fenceBroken, .aborted: "run the command again"
-        case .lossAboveLimit: "raise --max-loss-bytes, or override with --force"
+        case .loading: "wait until it has loaded, then try again"
+        case .fenceBroken, .aborted: "try again"
+        case .lossAboveLimit:
+            "raise --max-loss-bytes (the daemon's max_loss), or override with \(Self.force)"
         case .lag, .linkDown, .notListed, .backlogInactive, .masterLoading:
-            "raise --timeout, or accept the loss with --on-timeout promote or --force"
+            "raise --timeout (the daemon's promote_timeout), or accept the loss with --on-timeout promote (on_timeout) "
+                + "or with \(Self.force)"
         case .contactLost:
-            "run the command again (a master that cannot be reached from the start counts as dead), "
-                + "or override with --on-timeout promote"
-        default: "override with --force"
+            "try again (a master that cannot be reached from the start counts as dead), "
+                + "or override with --on-timeout promote (the daemon's on_timeout)"
+        default: "override with \(Self.force)"
         }
     }
+
+    private static let force = "--force (where the daemon runs: 'syncgate promote --config --force')"
 }

@@ -60,11 +60,11 @@ extension SalvageRefusal: CustomStringConvertible {
     public var remedy: String {
         switch self {
         case .byPolicy: "set on_divergence to \"salvage\" or \"snapshot\", or to \"discard\" to let them go"
-        case .unreachable, .loading: "it is tried again when the server answers"
+        case .unreachable, .loading: "try again when the server answers"
         case .fenceFailed: "see that the user may run CLIENT PAUSE or CONFIG SET, then try again"
-        case .diskFull: "make room, or move the salvage folder to a larger disk; it is tried again"
-        case .failed: "see to the cause; it is tried again"
-        case .keepsMoving: "stop its clients; it is tried again"
+        case .diskFull: "make room, or move the salvage folder to a larger disk, then try again"
+        case .failed: "see to the cause, then try again"
+        case .keepsMoving: "stop its clients, then try again"
         }
     }
 

@@ -18,8 +18,7 @@ struct CheckCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The file. The same as --config.", valueName: "file"))
     var file: String?
 
-    @Option(help: ArgumentHelp("The file. Default: /etc/syncgate/syncgate.toml.", valueName: "file"))
-    var config: String?
+    @OptionGroup var named: ConfigurationOption
 
     @Flag(help: "Look at both servers, the network and the rights too: read-only, some seconds.")
     var live = false
@@ -28,11 +27,13 @@ struct CheckCommand: AsyncParsableCommand {
     var format = OutputFormat.pretty
 
     func validate() throws {
-        guard file == nil || config == nil else { throw ValidationError("give either a file or --config, not both") }
+        guard file == nil || named.config == nil else {
+            throw ValidationError("give either a file or --config, not both")
+        }
     }
 
     func run() async throws {
-        let path = config ?? file ?? "/etc/syncgate/syncgate.toml"
+        let path = named.config ?? file ?? ConfigurationOption.standard
         let read: ConfigurationFile
         do throws(ConfigurationError) { read = try ConfigurationFile(reading: path) } catch {
             if format == .json { Output.write(Output.json(CheckReport(error, path: path)) + "\n") }

@@ -40,42 +40,61 @@ struct ConnectionOptions: ParsableArguments {
         guard (certificate == nil) == (key == nil) else { throw ValidationError("--cert and --key go together") }
     }
 
-    private var tls: TLSFiles {
-        TLSFiles(certificateAuthority: authority, certificate: certificate, key: key, serverName: serverName)
+    /// What is given here wins over what is configured.
+    private func tls(_ configured: Endpoint?) -> TLSFiles {
+        let other = configured?.tls ?? TLSFiles()
+        return TLSFiles(
+            certificateAuthority: authority ?? other.certificateAuthority,
+            certificate: certificate ?? other.certificate, key: certificate == nil ? other.key : key,
+            serverName: serverName ?? other.serverName)
     }
 
-    /// The endpoint of a URL given by `option`.
-    func endpoint(_ text: String, option: String) throws -> Endpoint {
-        var url = try parse(text, option: option)
-        if url.username == nil { url.username = user }
+    /// The endpoint of a URL given by `option`; where none is given, the `configured` one, or Redis on this machine.
+    func endpoint(_ text: String?, option: String, configured: Endpoint? = nil) throws -> Endpoint {
+        var url = try parse(text, option, configured)
+        if url.username == nil {
+            url.username = user ?? (url.password == nil && passwordFile == nil ? configured?.url.username : nil)
+        }
         if url.password == nil {
             url.password =
-                try passwordFile.map { try Self.password(in: $0) }
+                try passwordFile.map { try Self.password(in: $0) } ?? configured?.url.password
                 ?? Self.variable("SYNCGATE_PASSWORD") ?? Self.variable("REDISCLI_AUTH")
         }
-        return try complete(url, option: option)
+        return try complete(url, option, configured)
     }
 
-    /// The endpoint of the other server: credentials of its own, or the first one's.
-    func otherEndpoint(_ text: String, option: String, like first: Endpoint) throws -> Endpoint {
-        var url = try parse(text, option: option)
+    /// The endpoint of the other server: credentials of its own, or the first one's. `nil` where it is neither given nor
+    /// configured.
+    func otherEndpoint(
+        _ text: String?, option: String, like first: Endpoint, configured: Endpoint? = nil
+    ) throws -> Endpoint? {
+        guard text != nil || configured != nil else { return nil }
+        var url = try parse(text, option, configured)
+        let isOwn = url.password != nil || otherPasswordFile != nil
         if url.password == nil {
             url.password =
-                try otherPasswordFile.map { try Self.password(in: $0) }
+                try otherPasswordFile.map { try Self.password(in: $0) } ?? configured?.url.password
                 ?? Self.variable("SYNCGATE_OTHER_PASSWORD") ?? first.url.password
         }
-        if url.username == nil { url.username = user ?? first.url.username }
-        return try complete(url, option: option)
+        if url.username == nil {
+            url.username = user ?? (isOwn ? nil : configured?.url.username) ?? first.url.username
+        }
+        return try complete(url, option, configured)
     }
 
-    private func complete(_ url: RedisURL, option: String) throws -> Endpoint {
+    private func complete(_ url: RedisURL, _ option: String, _ configured: Endpoint?) throws -> Endpoint {
         guard url.username == nil || url.password != nil else {
             throw ValidationError("\(option): user '\(url.username ?? "")' needs a password; see --password-file")
         }
-        return Endpoint(url: url, tls: tls)
+        return Endpoint(url: url, tls: tls(configured))
     }
 
-    private func parse(_ text: String, option: String) throws -> RedisURL {
+    /// Without what is configured of credentials.
+    private func parse(_ text: String?, _ option: String, _ configured: Endpoint?) throws -> RedisURL {
+        guard let text else {
+            guard let configured else { return RedisURL(address: .tcp(host: "127.0.0.1", port: 6379)) }
+            return RedisURL(address: configured.url.address, usesTLS: configured.url.usesTLS)
+        }
         do throws(RedisURLError) { return try RedisURL(parsing: text) } catch {
             throw ValidationError("\(option): \(error)")
         }

@@ -39,6 +39,12 @@ struct StatusCommand: AsyncParsableCommand {
     @Option(help: "Output format.")
     var format = OutputFormat.pretty
 
+    func validate() throws {
+        guard (watch?.duration ?? .seconds(1)) >= .milliseconds(10) else {
+            throw ValidationError("--watch must be at least 10ms")
+        }
+    }
+
     func run() async throws {
         guard let watch else { return try show() }
         StopSignal.watch()

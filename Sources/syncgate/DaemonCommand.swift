@@ -13,11 +13,12 @@ struct DaemonCommand: AsyncParsableCommand {
             configuration again; SIGUSR1 has counters written to the log. Needs root, or CAP_NET_RAW and CAP_NET_ADMIN.
             """)
 
-    @Option(help: ArgumentHelp("The configuration file.", valueName: "file"))
-    var config = "/etc/syncgate/syncgate.toml"
+    @OptionGroup var file: ConfigurationOption
+
+    private var path: String { file.config ?? ConfigurationOption.standard }
 
     func run() async throws {
-        let configuration = try read()
+        let configuration = try ConfigurationOption.read(path).configuration
         // Whoever read the output may be gone: that ends no daemon.
         signal(SIGPIPE, SIG_IGN)
         StopSignal.watch(hangUp: false)
@@ -43,15 +44,6 @@ struct DaemonCommand: AsyncParsableCommand {
         if code != 0 { throw ExitCode(code) }
     }
 
-    private func read() throws -> DaemonConfiguration {
-        do throws(ConfigurationError) {
-            return try ConfigurationFile(reading: config).configuration
-        } catch {
-            Output.error("\(error)")
-            throw ExitCode(2)
-        }
-    }
-
     /// Blocks the main thread, on which nothing else is done: the threads of tasks are few, and are for work.
     @MainActor private func supervise(_ daemon: Daemon, _ lines: LogLines) {
         var stops = 0
@@ -61,7 +53,7 @@ struct DaemonCommand: AsyncParsableCommand {
                 stops += 1
             }
             if ReloadSignal.take() {
-                let level = daemon.reload { try ConfigurationFile(reading: config).configuration }
+                let level = daemon.reload { [path] in try ConfigurationFile(reading: path).configuration }
                 lines.setLevel(level.loggerLevel)
             }
             if StatisticsSignal.take() { daemon.tellStatistics() }

@@ -38,6 +38,9 @@ struct LagCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("CRITICAL from this lag on: 1MiB, 10s, …", valueName: "limit"))
     var critical: ThresholdArgument?
 
+    @OptionGroup
+    var pair: PairOptions
+
     @OptionGroup(title: "Connection options")
     var connection: ConnectionOptions
 
@@ -55,8 +58,8 @@ struct LagCommand: AsyncParsableCommand {
 
     func run() async throws {
         let start = try connection.endpoint(
-            url ?? local ?? "redis://127.0.0.1:6379", option: url == nil ? "--local" : "URL")
-        let given = try master.map { try connection.otherEndpoint($0, option: "--master", like: start) }
+            url ?? local, option: url == nil ? "--local" : "URL", configured: try pair.pair()?.local)
+        let given = try connection.otherEndpoint(master, option: "--master", like: start)
         let run = LagRun(url: start, master: given, timeout: connection.connectTimeout.duration)
         StopSignal.watch()
         if let watch { return try await self.watch(run, every: watch.duration) }

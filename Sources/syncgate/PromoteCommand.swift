@@ -41,10 +41,12 @@ struct PromoteCommand: AsyncParsableCommand {
             once, and what may be lost is printed.
             """)
 
-    @Option(help: ArgumentHelp("The server to promote.", valueName: "url"))
-    var local = "redis://127.0.0.1:6379"
+    @Option(help: ArgumentHelp("The server to promote. Default: redis://127.0.0.1:6379.", valueName: "url"))
+    var local: String?
 
-    @Option(help: ArgumentHelp("Its master. Default: whom the local server follows.", valueName: "url"))
+    @Option(
+        help: ArgumentHelp(
+            "Its master. Default: the peer of --config, else whom the local server follows.", valueName: "url"))
     var master: String?
 
     @Option(help: ArgumentHelp("How long the replica may take to catch up.", valueName: "time"))
@@ -55,7 +57,8 @@ struct PromoteCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Refuse when more than this may be lost (dead master, or --on-timeout promote).", valueName: "bytes"))
+            "Refuse when more than this may be lost, or nobody knows how much (dead master, or --on-timeout promote).",
+            valueName: "bytes"))
     var maxLossBytes: ByteCountArgument?
 
     @Flag(help: "Override refusals. What is lost is printed; no data set is destroyed.")
@@ -71,22 +74,27 @@ struct PromoteCommand: AsyncParsableCommand {
     @OptionGroup
     var execution: ExecutionOptions
 
+    @OptionGroup
+    var pair: PairOptions
+
     @OptionGroup(title: "Connection options")
     var connection: ConnectionOptions
 
     func run() async throws {
-        let endpoint = try connection.endpoint(local, option: "--local")
+        let pair = try pair.pair()
+        let endpoint = try connection.endpoint(local, option: "--local", configured: pair?.local)
         var options = PromotionRun.Options(local: endpoint)
-        options.master = try master.map { try connection.otherEndpoint($0, option: "--master", like: endpoint) }
+        options.master = try connection.otherEndpoint(
+            master, option: "--master", like: endpoint, configured: pair?.peer)
         options.timeout = timeout.duration
         options.connectTimeout = connection.connectTimeout.duration
         options.onTimeout = onTimeout
         options.maxLossBytes = maxLossBytes?.bytes
         options.force = force
         options.keepMaster = keepMaster
-        options.announce = announce.map { ($0.host, $0.port) }
+        options.announce = announce.map { ($0.host, $0.port) } ?? pair?.announce
         options.isDryRun = execution.dryRun
-        options.stateDirectory = execution.stateDir
+        options.stateDirectory = execution.stateDir ?? pair?.stateDirectory
         options.isStopping = { StopSignal.isReceived }
         try await execution.perform { [options] report in await PromotionRun(options, report: report).run() }
     }
@@ -102,11 +110,13 @@ struct DemoteCommand: AsyncParsableCommand {
             the peer is promoted. Refused where the peer is empty, loading or older, or never got some local writes.
             """)
 
-    @Option(help: ArgumentHelp("The server to demote.", valueName: "url"))
-    var local = "redis://127.0.0.1:6379"
+    @Option(help: ArgumentHelp("The server to demote. Default: redis://127.0.0.1:6379.", valueName: "url"))
+    var local: String?
 
-    @Option(help: ArgumentHelp("The server to follow, as the local server reaches it.", valueName: "url"))
-    var peer: String
+    @Option(
+        help: ArgumentHelp(
+            "The server to follow, as the local server reaches it; needed without --config.", valueName: "url"))
+    var peer: String?
 
     @Option(help: ArgumentHelp("How long the peer may take to catch up, and the link to come up.", valueName: "time"))
     var timeout = DurationArgument(.seconds(10))
@@ -126,20 +136,25 @@ struct DemoteCommand: AsyncParsableCommand {
     @OptionGroup
     var execution: ExecutionOptions
 
+    @OptionGroup
+    var pair: PairOptions
+
     @OptionGroup(title: "Connection options")
     var connection: ConnectionOptions
 
     func run() async throws {
-        let endpoint = try connection.endpoint(local, option: "--local")
-        var options = DemotionRun.Options(
-            local: endpoint, peer: try connection.otherEndpoint(peer, option: "--peer", like: endpoint))
+        let pair = try pair.pair()
+        let endpoint = try connection.endpoint(local, option: "--local", configured: pair?.local)
+        let other = try connection.otherEndpoint(peer, option: "--peer", like: endpoint, configured: pair?.peer)
+        guard let other else { throw ValidationError("give the server to follow: --peer, or --config") }
+        var options = DemotionRun.Options(local: endpoint, peer: other)
         options.timeout = timeout.duration
         options.connectTimeout = connection.connectTimeout.duration
         options.force = force
         options.salvage.policy = onDivergence
-        options.salvage.directory = salvageDir
+        options.salvage.directory = salvageDir ?? (execution.stateDir == nil ? pair?.salvageDirectory : nil)
         options.isDryRun = execution.dryRun
-        options.stateDirectory = execution.stateDir
+        options.stateDirectory = execution.stateDir ?? pair?.stateDirectory
         options.isStopping = { StopSignal.isReceived }
         try await execution.perform { [options] report in await DemotionRun(options, report: report).run() }
     }

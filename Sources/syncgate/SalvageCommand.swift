@@ -14,18 +14,20 @@ struct SalvageCommand: AsyncParsableCommand {
 
 /// Where the salvage folder is: the same for all of `salvage`.
 struct SalvageFolderOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The salvage folder. Default: 'salvage' in the state folder.", valueName: "folder"))
+    @Option(
+        help: ArgumentHelp(
+            "The salvage folder. Default: what \(ConfigurationOption.standard) names, where there is one, else 'salvage' in "
+                + "the state folder.", valueName: "folder"))
     var salvageDir: String?
 
     @Option(
         help: ArgumentHelp("The state folder. Default: as the daemon's and the other commands'.", valueName: "folder"))
     var stateDir: String?
 
-    @Option(help: ArgumentHelp("The daemon's configuration file, which names the folder.", valueName: "file"))
-    var config: String?
+    @OptionGroup var file: ConfigurationOption
 
     func validate() throws {
-        guard [salvageDir, stateDir, config].count(where: { $0 != nil }) <= 1 else {
+        guard [salvageDir, stateDir, file.config].count(where: { $0 != nil }) <= 1 else {
             throw ValidationError("give one of --salvage-dir, --state-dir and --config")
         }
     }
@@ -33,13 +35,12 @@ struct SalvageFolderOptions: ParsableArguments {
     /// The folder.
     func folder() throws -> SalvageFolder {
         if let salvageDir { return SalvageFolder(path: salvageDir) }
-        guard let config else { return SalvageFolder(path: SalvageFolder.standard(stateDirectory: stateDir)) }
-        do throws(ConfigurationError) {
-            return SalvageFolder(path: try ConfigurationFile(reading: config).configuration.salvageDirectory)
-        } catch {
-            for line in "\(error)".split(separator: "\n") { Output.error("syncgate: \(line)") }
-            throw ExitCode(2)
+        // Who may not read the daemon's file has a state folder of their own.
+        let isThere = stateDir == nil && access(ConfigurationOption.standard, R_OK) == 0
+        guard let path = file.config ?? (isThere ? ConfigurationOption.standard : nil) else {
+            return SalvageFolder(path: SalvageFolder.standard(stateDirectory: stateDir))
         }
+        return SalvageFolder(path: try ConfigurationOption.read(path).configuration.salvageDirectory)
     }
 
     /// The path of a file that is named with its folder, or without: then it is in the salvage folder.

@@ -1,3 +1,4 @@
+import Daemon
 import Foundation
 import NetworkLab
 import RedisLab
@@ -48,6 +49,13 @@ struct ConfigFilesTests {
         try optional.joined(separator: "\n").write(toFile: "\(folder)/x.conf", atomically: false, encoding: .utf8)
         let server = try await RedisServer.start(version, arguments: ["--include", "\(folder)/x.conf"])
         await server.stop()
+    }
+
+    @Test func `the check as the daemon's user is the same command everywhere`() throws {
+        for name in ["README.md", "docs/configuration.md"] {
+            let text = try String(contentsOfFile: "\(RedisVersion.packageRoot)/\(name)", encoding: .utf8)
+            #expect(text.replacing(#/ \\\n */#, with: " ").contains("\n\(LiveCheck.asDaemonsUser)\n"), "\(name)")
+        }
     }
 
     // MARK: - systemd

@@ -1,5 +1,6 @@
 import Failover
 import Foundation
+import RedisLab
 import Testing
 
 @testable import Daemon
@@ -41,6 +42,14 @@ import Testing
 
     @Test(arguments: [(Hook.promote, "MASTER"), (.demote, "BACKUP"), (.fault, "FAULT"), (.stop, "STOP")])
     func `states have keepalived's names`(hook: Hook, name: String) { #expect(hook.keepalivedState == name) }
+
+    @Test func `the documents name every variable, and no other`() throws {
+        let text = try String(
+            contentsOfFile: "\(RedisVersion.packageRoot)/docs/configuration.md", encoding: .utf8)
+        let documented = text.matches(of: #/(?m)^\| `(SYNCGATE_[A-Z_]+)` \|/#).map { String($0.1) }
+        let router = try Sample.read(Sample.smallest).virtualRouters[0]
+        #expect(documented == HookEnvironment.variables(router, .promote, nil).map(\.0))
+    }
 
     @Test func `one after another, in their order`() async throws {
         let folder = try TestFolder()

@@ -95,7 +95,7 @@ struct RedisReadingTests {
         try await withStandby(version, arguments: ["--lua-time-limit", "50"]) { pair, side in
             let start = ContinuousClock.now
             async let script = RedisPair.send(["EVAL", "while true do end", "0"], to: pair.master)
-            try await side.wait("-BUSY", since: start) { $0.peer == .busy }
+            try await side.wait("-BUSY", since: start) { $0.peer?.isBusy(saying: "BUSY") == true }
             let then = ContinuousClock.now
             try await RedisPair.send(["SCRIPT", "KILL"], to: pair.master)
             _ = try? await script
@@ -177,12 +177,13 @@ struct RedisReadingTests {
             let admin = try await RedisConnection.connect(
                 to: RedisURL(address: pair.master.url.address, password: "fence"), timeout: .seconds(1))
             _ = try await admin.clientKill(type: "normal", timeout: .seconds(1))
-            try await side.wait("busy", since: start) { $0.peer == .busy }
+            try await side.wait("busy", since: start) { $0.peer?.isBusy(saying: "NOAUTH") == true }
             try await admin.configSet("requirepass", "", timeout: .seconds(1))
             let then = ContinuousClock.now
             await admin.close()
             try await side.wait("an answer", since: then) { $0.peer?.observation != nil }
-            #expect(side.readings(ofPeer: true, since: start).allSatisfy { $0 == .busy || $0.observation != nil })
+            #expect(
+                side.readings(ofPeer: true, since: start).allSatisfy { $0.isBusy(saying: "") || $0.observation != nil })
         }
     }
 
@@ -193,10 +194,10 @@ struct RedisReadingTests {
             for _ in 0..<3 { held.append(try await servers[0].connection()) }
             try await held[0].configSet("maxclients", "3", timeout: .seconds(1))
             let side = try ObservedSide(local: servers[0], peer: servers[1])
-            try await side.wait("a reading") { $0.local == .busy }
+            try await side.wait("a reading") { $0.local?.isBusy(saying: "max number of clients") == true }
             try await Task.sleep(for: .milliseconds(500))
             let readings = side.readings()
-            #expect(readings.allSatisfy { $0 == .busy } && readings.count < 10, "\(readings)")
+            #expect(readings.allSatisfy { $0.isBusy(saying: "max number") } && readings.count < 10, "\(readings)")
             for connection in held { await connection.close() }
             try await side.wait("an answer") { $0.local?.observation != nil }
             await side.stop()

@@ -118,6 +118,10 @@ extension Node.Event {
 }
 
 extension RedisReading {
+    /// Whether it is alive and cannot be told anything, and says so with these words.
+    func isBusy(saying words: String) -> Bool {
+        if case .busy(let said) = self { words.isEmpty || said.contains(words) } else { false }
+    }
     var isSilent: Bool { if case .silent = self { true } else { false } }
     var runID: String? { observation?.info.server?.runID }
 }

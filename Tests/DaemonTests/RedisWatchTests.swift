@@ -172,9 +172,9 @@ struct RedisWatchTests {
         #expect(fresh.handle(.answered([.failure(error)]), now: at(2)) == [.disconnect, .post(.unusable("\(error)"))])
         var known = observed()
         _ = known.handle(.deadlineReached, now: at(101))
-        #expect(known.handle(.answered([.failure(error)]), now: at(102)) == [.disconnect, .post(.busy)])
+        #expect(known.handle(.answered([.failure(error)]), now: at(102)) == [.disconnect, .post(.busy("\(error)"))])
         #expect(known.handle(.deadlineReached, now: at(202)) == [.connect])
-        #expect(known.handle(.notConnected(error), now: at(6101)) == [.post(.busy)])
+        #expect(known.handle(.notConnected(error), now: at(6101)) == [.post(.busy("\(error)"))])
         #expect(known.handle(.deadlineReached, now: at(6201)) == [.connect])
         #expect(known.handle(.notConnected(error), now: at(6202)) == [.post(.unusable("\(error)"))])
     }

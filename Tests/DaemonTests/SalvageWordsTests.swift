@@ -9,7 +9,7 @@ import Testing
 
 /// What the log says of what was lost.
 @Suite struct SalvageWordsTests {
-    private let master = RedisURL(address: .tcp(host: "198.51.100.2", port: 6379))
+    private let master = Endpoint(url: RedisURL(address: .tcp(host: "198.51.100.2", port: 6379)))
     private let file = Rejoin.Kept.file(
         .init(name: "a.resp", span: StreamSpan(psyncID: "h", from: 1, to: 311), writes: 10))
     private let snapshot = Rejoin.Kept.snapshot(name: "a.rdb", offset: 310)
@@ -29,6 +29,18 @@ import Testing
             words(Rejoin.Account(missing: lost, kept: [snapshot]))?.hasSuffix(
                 "is saved in /s/a.rdb; 'syncgate salvage list' has all that is kept") == true)
         #expect(words(Rejoin.Account(missing: nil, kept: [snapshot]))?.contains("is kept in /s/a.rdb") == true)
+    }
+
+    @Test func `a command can be pasted where the master has a password, a user and certificates`() throws {
+        var master = master
+        master.url = try RedisURL(parsing: "rediss://ann:secret@198.51.100.2:6380")
+        master.tls.certificateAuthority = "/etc/ca.pem"
+        let line = SalvageWords.line(
+            of: Rejoin.Account(missing: lost, kept: [file]), folder: "/s", master: master)
+        #expect(
+            line?.text.hasSuffix(
+                "'syncgate salvage replay /s/a.resp --to rediss://198.51.100.2:6380 --user ann --password-file FILE "
+                    + "--cacert /etc/ca.pem' puts it back") == true)
     }
 
     @Test func `what was discarded is said, what was nothing is not`() {

@@ -1,3 +1,4 @@
+import Foundation
 import NetworkLab
 import RedisLab
 import Testing
@@ -54,6 +55,43 @@ struct StartTests {
                 try #require(try await node.redis.ask(["EXISTS", "two:7"]) == .integer(1))
             }
         }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `two unrelated masters: what status says next ends it, and the other data is kept`() async throws {
+        try await withPairLab { pair in
+            for (node, word) in zip(pair.nodes, ["one", "two"]) {
+                try await Self.fill(node.redis, word)
+                try await node.redis.ask(["SLAVEOF", "NO", "ONE"])
+            }
+            for node in pair.nodes { try await node.daemon.start() }
+            for node in pair.nodes { try await pair.waitForStatus(node, "unrelated_data_sets") }
+            // Promoting a master is nothing that anybody could see.
+            let promotion = try await Self.run(["promote"], on: pair[2], pair)
+            try #require(promotion == 0)
+            let status = try await pair[1].daemon.command(["status"])
+            try #require(
+                status.output.contains("keep the other node's, run 'syncgate demote --config --force' here"),
+                "\(status.output)")
+            // 4: done, and what is not in the other data set is lost there.
+            try #require(try await Self.run(["demote"], on: pair[1], pair) == 4)
+            try await pair.waitUntilServing(pair[2])
+            for node in pair.nodes {
+                try #require(try await node.redis.ask(["EXISTS", "two:7"]) == .integer(1))
+                try #require(try await node.redis.ask(["EXISTS", "one:7"]) == .integer(0))
+            }
+            let kept = try FileManager.default.contentsOfDirectory(atPath: pair[1].daemon.salvageDirectory)
+            try #require(kept.count { $0.hasSuffix(".rdb") } == 1, "\(kept)")
+        }
+    }
+
+    /// A command with `--config --force`, as the operator of a node gives it. Returns its exit code.
+    private static func run(_ command: [String], on node: PairLab.Node, _ pair: PairLab) async throws -> Int32? {
+        let child = try await pair.lab.start(
+            [SyncgateProcess.executable] + command + ["--config", node.daemon.file, "--force"], in: node.leaf,
+            log: pair.lab.file("command"))
+        await child.waitForExit()
+        return child.exitCode
     }
 
     /// A server that had data before there was a daemon, and was restarted with the boot fence.

@@ -96,6 +96,15 @@ struct CutOffTests {
         #expect(!other.actions.words.contains("ask witnesses"))
     }
 
+    @Test("asked for a switchover while it hears nobody: refused, as it may be this node that is cut off")
+    func switchover() throws {
+        var story = withWitnesses(try nodes.standby())
+        story.passes(.milliseconds(400))
+        #expect(story.node.isActive)
+        #expect(story.happens(.ordered(.switchover, number: 3)).words == ["refused"])
+        #expect(story.state == .standby)
+    }
+
     @Test("cut off while it is being promoted: that is told to end")
     func gating() throws {
         var story = withWitnesses(try nodes.standby())
@@ -124,11 +133,11 @@ struct CutOffTests {
     @Test("elected with a Redis that runs a script for long: it leaves the election to others, until it answers")
     func busy() throws {
         var story = try nodes.standby()
-        story.happens(.local(.busy))
+        story.happens(.local(.busy("BUSY")))
         story.passes(.milliseconds(400))
         #expect(story.state == .standby)
         #expect(story.node.isActive)
-        let words = story.happens(.local(.busy), after: .seconds(1)).words
+        let words = story.happens(.local(.busy("BUSY")), after: .seconds(1)).words
         #expect(words.contains("resign") && words.contains("-> starting"))
         #expect(!story.node.isActive)
         for _ in 0..<2 { try story.reads(local: NodeTests.replica, peer: NodeTests.peerMaster) }

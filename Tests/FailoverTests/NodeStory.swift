@@ -76,13 +76,15 @@ struct NodeStory {
 
     @discardableResult
     mutating func ends(
-        _ result: OperationOutcome.Result = .done, loss: Loss = .none, account: Rejoin.Account? = nil,
-        evidence: Evidence? = nil
+        _ result: OperationOutcome.Result = .done, remedy: String? = nil, loss: Loss = .none,
+        account: Rejoin.Account? = nil, evidence: Evidence? = nil
     ) -> [Node.Action] {
         guard let id = lastOrder?.id else { return [] }
         return happens(
             .ended(
-                id, OperationOutcome(result, loss: loss, account: account, evidence: evidence, startedAt: now)))
+                id,
+                OperationOutcome(
+                    result, remedy: remedy, loss: loss, account: account, evidence: evidence, startedAt: now)))
     }
 
     var lastOrder: (order: RedisOrder, id: OperationID)? {

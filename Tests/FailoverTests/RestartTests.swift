@@ -33,7 +33,7 @@ struct RestartTests {
 
     @Test(
         "beside a Redis that cannot be used, a master whose daemon was restarted serves; any other server waits",
-        arguments: [RedisReading.unusable("WRONGPASS"), .busy], [true, false])
+        arguments: [RedisReading.unusable("WRONGPASS"), .busy("BUSY")], [true, false])
     func besideUnusable(peer: RedisReading, wasMaster: Bool) throws {
         var story = NodeStory(memory: Memory(epoch: 2, wasMaster: wasMaster))
         story.link()

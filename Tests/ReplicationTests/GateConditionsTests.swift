@@ -24,7 +24,7 @@ struct GateConditionsTests {
     }
 
     @Test(
-        "REDIS-FACTS 2: backlog freed, the offset stands still although it is written to", arguments: Capture.versions)
+        "backlog freed, the offset stands still although it is written to", arguments: Capture.versions)
     func backlogFreed(version: String) throws {
         let master = try Capture.info(version, "master-backlog-freed")
         var replica = try Capture.info(version, "replica-online")
@@ -35,7 +35,7 @@ struct GateConditionsTests {
         #expect(obstacle(master, replica) == .passing(.linkDown))
     }
 
-    @Test("REDIS-FACTS 2: fresh replica, never synced, of a master with keys", arguments: Capture.versions)
+    @Test("fresh replica, never synced, of a master with keys", arguments: Capture.versions)
     func freshReplica(version: String) throws {
         let replica = try Capture.info(version, "replica-never-connected")
         let master = try Capture.info(version, "master-with-replica")
@@ -59,7 +59,7 @@ struct GateConditionsTests {
         ("7.0.15", 35_883_849), ("8.2.3", 35_818_312),
     ]
 
-    @Test("REDIS-FACTS 2: in the middle of a full sync", arguments: fullSyncs)
+    @Test("in the middle of a full sync", arguments: fullSyncs)
     func fullSync(version: String, left: Int64) throws {
         let master = try Capture.info(version, "master-during-sync")
         #expect(obstacle(master, try Capture.info(version, "replica-syncing")) == .hard(.fullResync(leftBytes: left)))
@@ -88,7 +88,7 @@ struct GateConditionsTests {
         #expect(GateConditions.obstacle(replica: replica) == .hard(.loading(etaSeconds: eta)))
     }
 
-    @Test("REDIS-FACTS 2: master restarted empty; its replica still has the data, its link is down")
+    @Test("master restarted empty; its replica still has the data, its link is down")
     func restartedEmpty() throws {
         for version in Capture.withIDs {
             let master = try Capture.info(version, "empty-master-restarted")
@@ -102,7 +102,7 @@ struct GateConditionsTests {
         }
     }
 
-    @Test("REDIS-FACTS 2: half-open link, master restarted empty: link up, replica's offset above the master's")
+    @Test("half-open link, master restarted empty: link up, replica's offset above the master's")
     func halfOpen() throws {
         for version in Capture.withIDs {
             let master = try Capture.info(version, "empty-master-restarted")
@@ -131,7 +131,7 @@ struct GateConditionsTests {
         #expect(obstacle(master, replica) == .hard(.otherHistory(masterKeys: 101)))
     }
 
-    @Test("REDIS-FACTS 2: writable replica", arguments: Capture.versions)
+    @Test("writable replica", arguments: Capture.versions)
     func writable(version: String) throws {
         let master = try Capture.info(version, "master-with-replica")
         #expect(obstacle(master, try Capture.info(version, "replica-writable")) == .hard(.writableReplica))

@@ -36,7 +36,7 @@ struct ReplicationStreamTests {
         #expect(reading.tally.isWhole && reading.tally.bytes == 242)
     }
 
-    @Test("what REDIS-FACTS section 2 measured: a PING is 14 bytes, SELECT 23, GETACK 37, a leaked MULTI 15")
+    @Test("as measured on Redis 2.8 to 8.2: a PING is 14 bytes, SELECT 23, GETACK 37, a leaked MULTI 15")
     func knownLengths() {
         #expect(resp("PING").count == 14)
         #expect(resp("SELECT", "0").count == 23)

@@ -23,7 +23,7 @@ struct SalvageRangeTests {
         #expect(SalvageRange(old: master(oldID, at: offset), new: again, promotion: remembered100) == expected)
     }
 
-    @Test("310 bytes are missing: what REDIS-FACTS section 6 calls F - P")
+    @Test("310 bytes are missing: from what the new master applied to the old one's last offset")
     func count() {
         #expect(SalvageRange(old: master(oldID, at: 410), new: promoted(at: 100)).missingBytes == 310)
     }
