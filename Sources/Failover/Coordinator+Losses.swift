@@ -103,7 +103,8 @@ extension Coordinator {
         }
         if let limit = configuration.policy.maxLossBytes {
             let refusal = Refusal.lossAboveLimit(bytes: nil, limit: limit)
-            return fail(.notPromotable(code: refusal.code, reason: "\(refusal)"), retrying: now)
+            return fail(
+                .notPromotable(code: refusal.code, reason: "\(refusal)", remedy: refusal.remedy), retrying: now)
         }
         log(
             .warning, "loss_unknown",
