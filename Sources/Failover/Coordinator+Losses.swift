@@ -101,10 +101,11 @@ extension Coordinator {
         guard survey.peer == nil, let info = local.info, !memory.continues(info) else {
             return serve("elected", "\(vrrpCause)", now)
         }
-        if let limit = configuration.policy.maxLossBytes {
+        // Promoted by the operator, it is what the limit waits for.
+        if let limit = configuration.policy.maxLossBytes, !local.wasReplica {
             let refusal = Refusal.lossAboveLimit(bytes: nil, limit: limit)
-            return fail(
-                .notPromotable(code: refusal.code, reason: "\(refusal)", remedy: refusal.remedy), retrying: now)
+            let remedy = "it is master already: to serve with it all the same, raise max_loss and reload"
+            return fail(.notPromotable(code: refusal.code, reason: "\(refusal)", remedy: remedy), retrying: now)
         }
         log(
             .warning, "loss_unknown",

@@ -10,6 +10,8 @@ struct ServerView: Sendable, Equatable {
     private(set) var still: SyncGate.Still?
     /// When an answer came that showed the role of the latest one first: it has had it since then, and somewhat longer.
     private(set) var roleSince: Instant?
+    /// Whether this process was seen as a replica: then it is no master by itself, but by somebody's order.
+    private(set) var wasReplica = false
     /// A role that an operation of ours gave it, and when; readings that are older do not count.
     private var given: Given?
 
@@ -28,6 +30,8 @@ struct ServerView: Sendable, Equatable {
             roleSince = now
         }
         let before = last?.info.server?.runID
+        if before != observation.info.server?.runID { wasReplica = false }
+        if observation.info.masterLink != nil { wasReplica = true }
         last = observation
         guard let before, let after = observation.info.server?.runID, before != after else { return nil }
         return before

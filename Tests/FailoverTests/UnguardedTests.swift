@@ -58,6 +58,25 @@ struct UnguardedTests {
         #expect(losses(story) == [.none])
     }
 
+    @Test("with a limit, where the operator has promoted it: it serves, and the loss is said")
+    func forced() throws {
+        var story = NodeStory(memory: memory("h0")) { $0.policy.maxLossBytes = 0 }
+        story.link()
+        story.happens(.start)
+        for round in 0..<300 {
+            try story.reads(
+                local: ServerText(runID: "a", follows: round < 150 ? ("127.0.0.1", 1, false) : nil))
+            story.happens(.peer(.silent(since: story.now - .seconds(20))))
+            story.passes(.milliseconds(100))
+            if story.lastOrder?.order == .lead, round < 150, story.node.status(now: story.now).state == .gating {
+                story.ends(.refused(code: "loss_above_limit", reason: "the loss is not known"))
+            }
+            #expect(round < 150 ? story.state != .serving : true)
+        }
+        #expect(story.state == .serving)
+        #expect(losses(story) == [Self.loss])
+    }
+
     @Test("the daemon was restarted, and its Redis is the process that served: nothing is lost")
     func continues() throws {
         for limit in [nil, 0] as [Int64?] {
