@@ -101,6 +101,7 @@ import Testing
             #expect(outcome.exitCode == 0)
             #expect(outcome.errors == "syncgate: the daemon is busy\n")
             let tables = outcome.output.components(separatedBy: "\n\n").map { $0.split(separator: "\n") }
+            try #require(tables.count > 2, "\(outcome.output)")
             #expect(tables[0].last == "  serving since 2026-11-22T20:11:33.123Z: elected")
             #expect(tables[1].last == "  serving since 2026-11-22T20:11:33.123Z: later")
             #expect(tables[0].dropLast() == tables[1].dropLast() && tables[0].count == 5)
