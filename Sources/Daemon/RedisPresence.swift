@@ -164,13 +164,15 @@ final class PresenceSender {
     }
 
     /// The connection is given up, for it may hold an old subscription. Where a password is wanted, that is a fence, or the
-    /// monitor's to tell.
+    /// monitor's to tell; and a script or a data set that is loaded has an end.
     private func denied(_ error: RedisServerError) {
         generation += 1
         connection?.abandon()
         connection = nil
-        guard error.code != .noAuth else { return after(Self.retryPause, .connect) }
-        after(Self.deniedPause, .connect)
+        switch error.code {
+        case .noAuth, .busy, .loading: return after(Self.retryPause, .connect)
+        default: after(Self.deniedPause, .connect)
+        }
         guard !hasLogged else { return }
         hasLogged = true
         log("the other daemon cannot see this one, for the peer's Redis does not let it subscribe: \(error)")

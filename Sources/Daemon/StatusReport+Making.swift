@@ -53,8 +53,19 @@ extension StatusReport.Router {
         return StatusReport.Node(
             node: daemon?.node, isLocal: false, address: heard.map { "\($0.address)" } ?? configuration.peer.url.place,
             vrrp: vrrp?.rawValue, priority: heard.map { Int($0.priority.rawValue) }, state: daemon?.state.rawValue,
-            hasVirtualAddresses: daemon.map { $0.state == .serving || $0.state == .handingOver },
+            hasVirtualAddresses: otherHasAddresses(
+                daemon?.state, isHeard: heard != nil, isActive: status.vrrp == .active),
             health: redisHealth ?? stateHealth ?? daemonHealth ?? "ok", redis: redis)
+    }
+
+    /// nil: nobody knows. Paused, it keeps what it had, and does not say what that was: its advertisements do.
+    private static func otherHasAddresses(_ state: CoordinatorState?, isHeard: Bool, isActive: Bool) -> Bool? {
+        switch state {
+        case nil: nil
+        case .serving, .handingOver: true
+        case .paused: isHeard ? true : isActive ? false : nil
+        case .starting, .standby, .gating, .fault, .stopped: false
+        }
     }
 
     /// Between a master and what follows it.

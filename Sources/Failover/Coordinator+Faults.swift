@@ -72,7 +72,9 @@ extension Coordinator {
     /// Out of the election for a while, because of what an operation came to; the longer, the more often in a row.
     mutating func fail(_ fault: Fault, retrying now: Instant) {
         leave()
-        let pause = min(configuration.timing.retryAfter * (1 << min(failures, 4)), Self.longestRetry)
+        let retryAfter = configuration.timing.retryAfter
+        // Whoever asks for longer pauses gets them.
+        let pause = min(retryAfter * (1 << min(failures, 4)), max(retryAfter, Self.longestRetry))
         failures += 1
         enter(.fault(fault, retryAt: now + pause), fault.code, "\(fault)", now)
         answer(OrderAnswer(isDone: false, text: "\(fault)"))

@@ -36,14 +36,14 @@ struct RestBench {
 
     private func judge(_ rows: [(share: Double, last: ProcessUse)], into report: inout BenchReport) {
         let share = rows.map(\.share).max() ?? 100
-        let resident = rows.map(\.last.residentKiB).max() ?? .max
+        let resident = rows.map { Double($0.last.residentKiB) * 1024 / 1_000_000 }.max() ?? .infinity
         report.targets += [
             Target(
                 what: "at rest: share of one processor", limit: "0.5 %", measured: "\(Double?(share).text) %",
                 isMet: share <= 0.5),
             Target(
-                what: "at rest: resident memory", limit: "25 MB", measured: "\(resident / 1024) MB",
-                isMet: resident <= 25 * 1024),
+                what: "at rest: resident memory", limit: "25 MB", measured: "\(Double?(resident).text) MB",
+                isMet: resident <= 25),
         ]
     }
 

@@ -68,6 +68,24 @@ import Testing
         #expect(trouble(.init(socket: path, group: "nogroup")) == nil)
     }
 
+    @Test(.enabled(if: geteuid() == 0, "only root gives files away"))
+    func `it belongs to the owner and the group that it is given`() throws {
+        let folder = try TestFolder()
+        let path = "\(folder.path)/control.sock"
+        for (owner, group, ids) in [
+            (nil, "nogroup", [0, 65534]), ("nobody", nil, [65534, getegid()]), ("nobody", "nogroup", [65534, 65534]),
+            (nil, nil, [0, getegid()]),
+        ] as [(String?, String?, [UInt32])] {
+            let socket = try ControlSocket(.init(socket: path, mode: 0o660, owner: owner, group: group))
+            var status = stat()
+            #expect(lstat(path, &status) == 0)
+            #expect([status.st_uid, status.st_gid] == ids, "\(owner ?? "-") \(group ?? "-")")
+            #expect(status.st_mode == S_IFSOCK | 0o660)
+            close(socket.descriptor)
+            socket.remove()
+        }
+    }
+
     @Test func `a path that no socket can have is said so`() {
         let long = "/tmp/" + String(repeating: "x", count: 103)
         #expect(trouble(.init(socket: long))?.hasSuffix("has at most 107 bytes") == true)

@@ -174,6 +174,77 @@ struct LiveCheckTests {
         #expect(Self.findings(twice).contains("error pair same_server"), "\(twice.output)")
     }
 
+    @Test func `two masters with data, and what each keeps on disk`() async throws {
+        let version = try #require(RedisVersion.v7_0.serverPath == nil ? RedisVersion.newest : .v7_0)
+        try await withRedisServers(version, count: 2) { servers in
+            for server in servers {
+                let connection = try await server.connection()
+                _ = try await connection.send(["SET", "a", "b"], timeout: .seconds(5))
+            }
+            for (server, change) in zip(servers, [("appendonly", "yes"), ("save", "3600 1")]) {
+                let connection = try await server.connection()
+                _ = try await connection.configSet(change.0, change.1, timeout: .seconds(5))
+            }
+            let both = try await Self.check(Self.text(servers[0], servers[1]))
+            for finding in [
+                "warning pair two_masters", "ok local persistence", "note peer persistence",
+            ] { #expect(Self.findings(both).contains(finding), "\(finding): \(both.output)") }
+            let places = servers.map { "127.0.0.1:\($0.port)" }
+            #expect(both.output.contains("\"\(places[0]) keeps an append-only file\""), "\(both.output)")
+            #expect(
+                both.output.contains("\(places[1]) keeps snapshots: restarted, it comes back as old as the last one"))
+            // One without data is nothing that could be lost.
+            let peer = try await servers[1].connection()
+            _ = try await peer.send(["FLUSHALL"], timeout: .seconds(5))
+            _ = try await peer.configSet("save", "", timeout: .seconds(5))
+            let one = try await Self.check(Self.text(servers[0], servers[1]))
+            #expect(!Self.findings(one).contains("warning pair two_masters"), "\(one.output)")
+            #expect(one.output.contains("\(places[1]) keeps nothing on disk: restarted, it comes back empty"))
+        }
+    }
+
+    @Test func `the backlog is held against what a writer writes`() async throws {
+        let version = try #require(RedisVersion.newest)
+        try await withRedisServers(version, count: 2) { servers in
+            for server in servers {
+                let connection = try await server.connection()
+                _ = try await connection.configSet("repl-backlog-size", "1073741824", timeout: .seconds(5))
+                try await connection.slaveOfNoOne(timeout: .seconds(5))
+            }
+            let replica = try await servers[1].connection()
+            try await replica.slaveOf(host: "127.0.0.1", port: servers[0].port, timeout: .seconds(5))
+            try await waitUntil("the link is up") {
+                try await replica.info("replication", timeout: .seconds(5)).contains("master_link_status:up")
+            }
+            // Two clients write a few hundred KiB/s at least, wherever this runs.
+            let writers = WriteLoad([servers[0].url], clients: 2)
+            await writers.waitForWrites(100)
+            let large = try await Self.check(Self.text(servers[0], servers[1]))
+            for server in servers {
+                let connection = try await server.connection()
+                _ = try await connection.configSet("repl-backlog-size", "16384", timeout: .seconds(5))
+            }
+            let small = try await Self.check(Self.text(servers[0], servers[1]))
+            #expect(try await writers.stop(lookingAt: servers[0].url).lost == [])
+            let place = "127.0.0.1:\(servers[0].port)"
+            let rate = #/: (\d+) s of writes at the present (\d+) KiB/s/#
+            for (outcome, size, severity) in [(large, 1_048_576, "ok"), (small, 16, "warning")] {
+                for subject in ["local", "peer"] {
+                    #expect(Self.findings(outcome).contains("\(severity) \(subject) backlog"), "\(outcome.output)")
+                }
+                let text = try #require(
+                    outcome.output.split(separator: "\n").first {
+                        $0.contains("\(place) keeps a backlog of \(size) KiB")
+                    }, "\(outcome.output)")
+                let found = try #require(try rate.firstMatch(in: String(text)), "\(text)")
+                let (seconds, speed) = try (#require(Int(found.1)), #require(Int(found.2)))
+                #expect(speed > 10, "\(text)")
+                // Both are rounded down.
+                #expect(seconds >= size / (speed + 1) && seconds <= size / speed, "\(text)")
+            }
+        }
+    }
+
     @Test func `it changes nothing`() async throws {
         for version in RedisVersion.available {
             try await withRedisServers(version, count: 2) { servers in
@@ -195,14 +266,15 @@ struct LiveCheckTests {
 @Suite(.serialized, .enabled(if: NetworkLab.isAvailable, "\(NetworkLab.whyUnavailable ?? "")"))
 struct LiveCheckLabTests {
     private func check(
-        _ lab: NetworkLab, as user: NetworkLab.User = .root, _ router: String = ""
+        _ lab: NetworkLab, as user: NetworkLab.User = .root, _ router: String = "", on interface: String = "eth0",
+        command: [String] = []
     ) async throws -> String {
         let path = lab.file("check.toml")
         try """
         state_directory = "\(lab.directory)"
         [[virtual_router]]
         vrid = 51
-        interface = "eth0"
+        interface = "\(interface)"
         addresses = ["198.51.100.100/24"]
         \(router)
         [virtual_router.peer]
@@ -212,7 +284,7 @@ struct LiveCheckLabTests {
         chmod(path, 0o644)
         let log = lab.file("check.log")
         let child = try await lab.start(
-            [SyncgateProcess.executable, "check", path, "--live"], in: lab[1], as: user, log: log)
+            command + [SyncgateProcess.executable, "check", path, "--live"], in: lab[1], as: user, log: log)
         await child.waitForExit()
         return try String(contentsOfFile: log, encoding: .utf8)
     }
@@ -226,6 +298,37 @@ struct LiveCheckLabTests {
             #expect(
                 text.contains("ok       redis vrid       VRID 51 is used by nobody on eth0 at present\n"), "\(text)")
             #expect(text.contains("198.51.100.2:6379: connection refused"), "\(text)")
+        }
+    }
+
+    @Test func `an interface that is down, without an address, or not there, and rights that are missing`() async throws
+    {
+        try await withNetworkLab(leaves: 2) { lab in
+            // No ambient capabilities: as an operator runs it.
+            let bare = ["setpriv", "--inh-caps=-all", "--ambient-caps=-all"]
+            let rights = try await check(lab, as: .nobody, command: bare)
+            #expect(rights.contains("error    redis rights     cannot "), "\(rights)")
+            #expect(rights.contains("EPERM"), "\(rights)")
+            #expect(rights.contains("the unit syncgate.service gives it both capabilities\n"), "\(rights)")
+            #expect(rights.contains("error    redis vrid       nobody can be heard: cannot "), "\(rights)")
+            #expect(rights.contains("ok       redis interface  eth0 is up, advertisements leave from 198.51.100.1\n"))
+
+            let missing = try await check(lab, on: "eth7")
+            #expect(missing.contains("error    redis interface  there is no interface eth7\n"), "\(missing)")
+            #expect(missing.contains("see 'ip link' for those that there are\n"), "\(missing)")
+
+            try await lab.run(["ip", "address", "flush", "dev", "eth0", "scope", "global"], in: lab[1])
+            let none = try await check(lab)
+            #expect(none.contains("error    redis interface  eth0 has no IPv4 address of its own\n"), "\(none)")
+
+            for cut in [NetworkLab.Cut.cable, .interface] {
+                try await lab.cut(lab[1], cut)
+                let down = try await check(lab)
+                #expect(
+                    down.contains("error    redis interface  eth0 is down, or has no carrier\n"), "\(cut): \(down)")
+                #expect(down.contains("ip link set eth0 up, and see to the cable\n"), "\(down)")
+                try await lab.mend(lab[1], cut)
+            }
         }
     }
 

@@ -68,6 +68,13 @@ struct FaultTests {
                 try await pair.lab.holders(of: pair.address) == [2]
             }
             try #require(try await pair[2].redis.info()["role"] == "master")
+            var right = settings.daemon
+            right.routers[0].priority = pair.settings.priorities[0]
+            try pair[1].daemon.configure(right, peer: pair[2].leaf)
+            #expect(await pair[1].daemon.stop() == 0)
+            try await pair[1].daemon.start()
+            try await pair.waitForStatus(pair[1], "standby")
+            try await pair.waitUntilServing(pair[2])
         }
     }
 
@@ -80,6 +87,11 @@ struct FaultTests {
             for node in pair.nodes { try await node.daemon.start() }
             for node in pair.nodes { try await pair.waitForStatus(node, "redis_unusable") }
             try #require(try await pair.lab.holders(of: pair.address) == [])
+            for node in pair.nodes {
+                await node.redis.kill()
+                try await node.redis.start(empty: true, with: LabRedis.Settings())
+            }
+            _ = try await pair.waitUntilSettled()
         }
     }
 

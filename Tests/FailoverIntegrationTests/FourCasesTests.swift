@@ -129,6 +129,30 @@ struct FourCasesTests {
     }
 
     @Test(.timeLimit(.minutes(1)))
+    func `daemons of an ordinary user with the unit's two capabilities: a switchover, and case 3`() async throws {
+        try await withPairLab { pair in
+            for node in pair.nodes { try await node.daemon.start(as: .nobody) }
+            try await pair.waitUntilServing(pair[1], within: .seconds(30))
+            for node in pair.nodes {
+                let process = try #require(node.daemon.process)
+                let status = try String(contentsOfFile: "/proc/\(process.id)/status", encoding: .utf8)
+                #expect(status.contains("\nUid:\t65534\t65534\t65534\t65534\n"), "\(status)")
+                for set in ["Prm", "Eff", "Bnd", "Amb"] {
+                    #expect(status.contains("\nCap\(set):\t0000000000003000\n"), "\(status)")
+                }
+            }
+            try await pair.observe("switchover", endingAt: pair[2], within: Limits(gap: .seconds(1)), isFollowed: true)
+            {
+                let outcome = try await pair[1].daemon.command(["switchover"])
+                try #require(outcome.exitCode == 0, "\(outcome)")
+            }
+            try await pair.observe("Redis killed", endingAt: pair[1], within: .death) { await pair[2].redis.kill() }
+            try await pair[2].redis.start(empty: true)
+            try await pair.waitUntilServing(pair[1])
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
     func `case 4: an hour in a nutshell: nothing happens`() async throws {
         try await withPairLab { pair in
             try await pair.start()

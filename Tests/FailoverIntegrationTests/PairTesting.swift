@@ -71,12 +71,23 @@ extension PairLab {
         }
     }
 
-    /// Lets `duration` pass under writers, in which nothing may happen.
+    /// Waits until a daemon sees nothing wrong with either node.
+    func waitUntilHealthy(_ node: Node, within limit: Duration = .seconds(15)) async throws {
+        try await waitUntil("node \(node.leaf.number) sees both well", within: limit, pause: .milliseconds(100)) {
+            let outcome = try await node.daemon.command(["status", "--format", "json"])
+            return outcome.output.split(separator: "\"health\" : \"ok\"", omittingEmptySubsequences: false).count == 3
+        }
+    }
+
+    /// Lets `duration` pass under writers, in which nothing may happen. `rate`: writes in a second, where it may take long
+    /// to look all of them up.
     func expectQuiet(
-        _ what: String, for duration: Duration, at node: Node, gap: Duration = .milliseconds(500),
+        _ what: String, for duration: Duration, at node: Node, gap: Duration = .milliseconds(500), rate: Int? = nil,
         _ event: () async throws -> Void = {}
     ) async throws {
-        let onlooker = try await Onlooker(self)
+        var writes = LabWriter.Settings()
+        writes.rate = rate
+        let onlooker = try await Onlooker(self, writes)
         let time = WallTime.now
         try await event()
         try await Task.sleep(for: duration)

@@ -46,6 +46,35 @@ struct RestartTests {
         #expect(story.state == (wasMaster ? .serving : .starting))
     }
 
+    @Test(
+        "what fails is tried again after retry_after, then twice as long each time, up to 10 s or retry_after itself",
+        arguments: [
+            (Duration.seconds(1), [1, 2, 4, 8, 10, 10]), (.milliseconds(500), [0.5, 1, 2, 4, 8, 8]),
+            (.seconds(30), [30, 30, 30]),
+        ])
+    func retries(retryAfter: Duration, pauses: [Double]) throws {
+        var story = NodeStory { $0.timing.retryAfter = retryAfter }
+        story.link()
+        story.happens(.start)
+        story.happens(.peerDaemon(Presence(virtualRouterID: 51, node: "node2", state: .serving, epoch: 1)))
+        var seen: [Double] = []
+        for _ in pauses + [0] {
+            let start = story.now
+            story.actions = []
+            while !story.actions.words.contains(where: { $0.hasPrefix("follow(") }) {
+                try #require(story.now - start < .seconds(60))
+                story.passes(.milliseconds(20))
+                try story.reads(
+                    local: ServerText(runID: "b", follows: ("127.0.0.1", 1, false)), peer: NodeTests.peerMaster)
+            }
+            seen.append((story.now - start) / .seconds(1))
+            story.ends(.failed(reason: "no"))
+            #expect(story.state == .fault)
+        }
+        // The first look at both servers is no pause.
+        for (pause, expected) in zip(seen.dropFirst(), pauses) { #expect(abs(pause - expected) < 0.1, "\(seen)") }
+    }
+
     @Test("a process that stood still until its addresses expired does not put them back")
     func woken() throws {
         var story = try nodes.serving()

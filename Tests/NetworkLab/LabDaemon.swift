@@ -90,8 +90,12 @@ public final class LabDaemon: Sendable {
         try text.write(toFile: file, atomically: false, encoding: .utf8)
     }
 
-    /// Starts it (again); what it remembers is where it was.
+    /// Starts it (again); what it remembers is where it was. Nobody gets what it needs of the lab's directory first.
     public func start(as user: NetworkLab.User = .root) async throws {
+        if user == .nobody {
+            chmod(lab.directory, 0o711)
+            for path in [directory, file] { chown(path, NetworkLab.User.nobodyID, NetworkLab.User.nobodyID) }
+        }
         let command = [SyncgateProcess.executable, "daemon", "--config", file]
         let child = try await lab.start(command, in: leaf, as: user, log: logFile)
         current.withLock { $0 = child }

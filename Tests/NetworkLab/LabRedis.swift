@@ -67,13 +67,14 @@ public final class LabRedis: Sendable {
     /// For connections of the test.
     public var url: RedisURL { RedisURL(address: .unix(path: socketPath), password: settings.password) }
 
-    /// Starts it (again). `empty`: without anything of its former life. `isReady`: waits until it answers.
-    public func start(empty: Bool = false, isReady: Bool = true) async throws {
+    /// Starts it (again). `empty`: without anything of its former life. `isReady`: waits until it answers. `others`: for this
+    /// life, instead of `settings`.
+    public func start(empty: Bool = false, isReady: Bool = true, with others: Settings? = nil) async throws {
         guard let path = settings.version.serverPath else { throw RedisLabError.missing(settings.version) }
         if empty { TemporaryDirectory.remove(directory) }
         mkdir(directory, 0o755)
         let file = "\(directory)/redis.conf"
-        try settings.text(directory: directory).write(toFile: file, atomically: false, encoding: .utf8)
+        try (others ?? settings).text(directory: directory).write(toFile: file, atomically: false, encoding: .utf8)
         let mode = settings.isSentinel ? ["--sentinel"] : []
         let child = try await lab.start([path, file] + mode, in: leaf, log: log)
         current.withLock { $0 = child }
@@ -106,6 +107,14 @@ public final class LabRedis: Sendable {
         let reply = await connection.pipeline([command], timeout: timeout)[0]
         await connection.close()
         return try reply.get()
+    }
+
+    /// Writes one key, as a client on its own host does.
+    public func write(_ key: String) async throws(RedisError) {
+        let connection = try await RedisConnection.connect(to: url, timeout: .seconds(5))
+        let reply = await connection.pipeline([["SET", key, "value"]], timeout: .seconds(5))[0]
+        await connection.close()
+        _ = try reply.get()
     }
 
     /// The fields of its INFO.

@@ -134,6 +134,9 @@ public final class NetworkLab: Sendable {
         case root
         /// Nobody, with CAP_NET_RAW and CAP_NET_ADMIN and nothing else.
         case nobody
+
+        /// Nobody's number, and its group's.
+        public static let nobodyID: UInt32 = 65534
     }
 
     /// Starts a program on a leaf; the process is the program's own. It is killed with the lab at the latest.
