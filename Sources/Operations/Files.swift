@@ -80,14 +80,21 @@ package enum Files {
         guard fdatasync(file) == 0 else { throw FileTrouble("sync", path) }
     }
 
-    /// Makes a folder with those above it.
+    /// Makes a folder with those above it; each is in the one above it on the disk as well: a synced file in a folder that is
+    /// gone after a power cut is gone.
     package static func makeFolder(_ path: String, mode: mode_t) throws(FileTrouble) {
-        guard mkdir(path, mode) != 0, errno != EEXIST else { return }
+        if path.hasSuffix("/"), path.utf8.count > 1 { return try makeFolder(String(path.dropLast()), mode: mode) }
+        if mkdir(path, mode) == 0 { return try syncFolder(of: path) }
+        guard errno != EEXIST else { return }
         guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
             throw FileTrouble("make the folder", path)
         }
         try makeFolder(String(path[..<slash]), mode: 0o755)
-        guard mkdir(path, mode) == 0 || errno == EEXIST else { throw FileTrouble("make the folder", path) }
+        guard mkdir(path, mode) == 0 else {
+            if errno == EEXIST { return }
+            throw FileTrouble("make the folder", path)
+        }
+        try syncFolder(of: path)
     }
 
     /// Writes all of it to an open file.
