@@ -22,12 +22,16 @@ enum SalvageWords {
             return (.warning, "discarded", "the new master lacks what was discarded and not kept: \(missing)")
         }
         let saved = "what the new master lacks (\(missing)) is saved in \(places.joined(separator: ", "))"
-        let next =
-            first.hasSuffix(SalvageFileName.suffix)
-            ? "see 'syncgate salvage show \(first)'; 'syncgate salvage replay \(first) --to "
-                + "\(master.url.addressText)\(master.loginOptions())' puts it back"
-            : "'syncgate salvage list' has all that is kept"
-        return (.warning, "salvaged", "\(saved); \(next)")
+        guard case .file(let file)? = account.kept.first else {
+            return (.warning, "salvaged", "\(saved); 'syncgate salvage list' has all that is kept")
+        }
+        let option = file.isPlaced ? "" : " --database N"
+        let remark = file.isPlaced ? "" : "; \(SalvageHeader.unplacedWords)"
+        return (
+            .warning, "salvaged",
+            "\(saved); see 'syncgate salvage show \(first)'; 'syncgate salvage replay \(first) --to "
+                + "\(master.url.addressText)\(master.loginOptions())\(option)' puts it back\(remark)"
+        )
     }
 
     private static func line(unknown account: Rejoin.Account, _ folder: String) -> Line {

@@ -87,16 +87,28 @@ package enum Files {
         guard fdatasync(file) == 0 else { throw FileTrouble("sync", path) }
     }
 
-    /// Makes a folder with those above it.
+    /// Makes a folder with those above it; each is in the one above it on the disk as well: a synced file in a folder that is
+    /// gone after a power cut is gone.
     package static func makeFolder(_ path: String, mode: mode_t, parents: mode_t = 0o755) throws(FileTrouble) {
-        if mkdir(path, mode) == 0 { return giveFolderToOwner(path) }
+        if path.hasSuffix("/"), path.utf8.count > 1 {
+            return try makeFolder(String(path.dropLast()), mode: mode, parents: parents)
+        }
+        if mkdir(path, mode) == 0 { return try settleFolder(path) }
         if errno == EEXIST { return }
         guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
             throw FileTrouble("make the folder", path)
         }
         try makeFolder(String(path[..<slash]), mode: parents, parents: parents)
-        if mkdir(path, mode) == 0 { return giveFolderToOwner(path) }
-        guard errno == EEXIST else { throw FileTrouble("make the folder", path) }
+        guard mkdir(path, mode) == 0 else {
+            if errno == EEXIST { return }
+            throw FileTrouble("make the folder", path)
+        }
+        try settleFolder(path)
+    }
+
+    private static func settleFolder(_ path: String) throws(FileTrouble) {
+        giveFolderToOwner(path)
+        try syncFolder(of: path)
     }
 
     /// Has what root makes in somebody else's folder belong to them, as all that is there: the daemon has a user of its own,

@@ -135,28 +135,31 @@ extension RejoinRun {
                 let bytes = try await StreamConnection.read(
                     from: endpoint.url, tls: endpoint.tls, id: span.psyncID, at: span.from - lead,
                     count: span.count + lead, timeout: timeout)
-                received.bytes.withLock { $0 = bytes }
+                received.reading.withLock {
+                    $0 = BacklogReading.result(bytes, of: span, lead: lead, old: reading.old, new: reading.new)
+                }
                 return []
             } catch {
                 return [.stepFailed(.read("\(error)"))]
             }
         }
-        if events.contains(where: { if case .stepFailed = $0 { true } else { false } }) { return events }
-        do throws(SalvageFailure) {
-            let backlog = try BacklogReading(
-                received.bytes.withLock { $0 }, of: span, lead: lead, old: reading.old, new: reading.new)
+        switch received.reading.withLock(\.self) {
+        case .success(let backlog)?:
             progress.backlog = backlog
             events.append(.read(backlog.tally))
-        } catch {
-            events.append(.stepFailed(error))
+        case .failure(let failure)?: events.append(.stepFailed(failure))
+        case nil: break
         }
         return events
     }
 
     func write(_ span: StreamSpan, _ tally: StreamTally, _ progress: Progress) -> Rejoin.Event {
         guard let payload = progress.backlog?.payload else { return .stepFailed(.file("nothing was read")) }
+        let origin = progress.reading.flatMap {
+            SalvageHeader.Origin(of: span, old: $0.old, new: $0.new, promotion: options.promotion)
+        }
         let header = SalvageHeader(
-            tally, of: span, node: options.node, time: WallClock.now, transition: options.transition)
+            tally, of: span, origin: origin, node: options.node, time: WallClock.now, transition: options.transition)
         return step(.written) { () throws(FileTrouble) in try progress.writer.write(header, payload) }
     }
 
@@ -164,8 +167,10 @@ extension RejoinRun {
         do throws(FileTrouble) {
             let name = try progress.writer.finish()
             let tally = progress.backlog?.tally
+            let unplaced = tally.map { $0.firstDatabase == nil } ?? false ? "; \(SalvageHeader.unplacedWords)" : ""
             recorder.record(
-                "salvaged", "\(tally?.writes ?? 0) commands (\(tally?.bytes ?? 0) bytes) are safe in \(folder)/\(name)")
+                "salvaged",
+                "\(tally?.writes ?? 0) commands (\(tally?.bytes ?? 0) bytes) are safe in \(folder)/\(name)\(unplaced)")
             return .renamed(name)
         } catch {
             return .stepFailed(.file("\(error)"))
@@ -297,7 +302,7 @@ extension RejoinRun {
     }
 }
 
-/// Bytes that one task reads for another.
+/// What one task reads for another.
 private final class Received: Sendable {
-    let bytes = Mutex<[UInt8]>([])
+    let reading = Mutex<Result<BacklogReading, SalvageFailure>?>(nil)
 }

@@ -29,6 +29,7 @@ struct ReplayLoop {
     private mutating func replay(_ reader: SalvageFileReader) async -> ReplayReport {
         var request = Replay.Request(marker: target.marker, from: target.header.from, to: target.header.to)
         request.held = prepared.held
+        request.replays = prepared.replays
         request.database = options.database ?? 0
         request.skipsErrors = options.skipsErrors
         request.batchWrites = options.batchWrites
@@ -85,7 +86,9 @@ struct ReplayLoop {
             guard let unit = units.take(command) else { continue }
             defer { index += 1 }
             let isSkipped = prepared.skips?[index] ?? false
-            let isBehind = (prepared.marker.offset.map { unit.end <= $0 } ?? false) || unit.end - 1 <= prepared.held
+            let isBehind =
+                (prepared.marker.offset.map { unit.end <= $0 } ?? false)
+                || prepared.has(unit, database: options.database)
             if isSkipped, !isBehind { report.note(unit, prepared.reasons[index], database: options.database) }
             return .unit(unit, isSkipped: isSkipped)
         }

@@ -21,6 +21,13 @@ struct ReplayPlan {
         var reasons: [Int: String] = [:]
         /// In words, how it was found what has changed.
         var rule: String?
+        /// The markers of other replays that the file holds writes of, as they are on the server.
+        var replays: [String: Int64] = [:]
+
+        /// Whether the server has a unit already: from its replication, or from a replay.
+        func has(_ unit: ReplayUnit, database: Int?) -> Bool {
+            unit.end - 1 <= held || unit.isHeld(by: replays, database: database ?? 0)
+        }
     }
 
     private let options: ReplayRun.Options
@@ -30,10 +37,15 @@ struct ReplayPlan {
     private let marker: String
     private let held: Int64
     private let limit: Duration
+    /// The markers of other replays that the file holds writes of.
+    private let replays: [String]
 
-    init(_ options: ReplayRun.Options, _ target: ReplayTarget, over connection: RedisConnection, info: ReplicationInfo)
-    {
+    init(
+        _ options: ReplayRun.Options, _ target: ReplayTarget, over connection: RedisConnection, info: ReplicationInfo,
+        replays: Set<String>
+    ) {
         self.options = options
+        self.replays = replays.sorted()
         self.connection = connection
         self.info = info
         header = target.header
@@ -59,17 +71,60 @@ struct ReplayPlan {
         }
         guard values.count == 4 else { return ended(.unusable, .usage, "not a Redis server") }
         let found = ReplayMarker(value: values[2])
-        guard found == .absent else { return goOn(found, skips: values[3]) }
-        return options.onlyMissing
-            ? await choose(reader) : .success(Prepared(marker: .absent, held: held, skips: nil))
+        var prepared = Prepared(marker: found, held: held)
+        do throws(Ended) {
+            prepared.replays = try await otherReplays()
+            try lookForMixed(reader, prepared)
+        } catch {
+            return .failure(error)
+        }
+        guard found == .absent else { return goOn(prepared, skips: values[3]) }
+        return options.onlyMissing ? await choose(reader, prepared) : .success(prepared)
     }
 
-    private func goOn(_ found: ReplayMarker, skips: [UInt8]?) -> Result<Prepared, Ended> {
+    /// How far other replays, of which the file holds batches, have come on this server.
+    private func otherReplays() async throws(Ended) -> [String: Int64] {
+        var found: [String: Int64] = [:]
+        for (key, outcome) in zip(replays, await connection.pipeline(replays.map { ["GET", $0] }, timeout: limit)) {
+            switch outcome {
+            case .success(.bulk(let value)): found[key] = ReplayMarker(value: value).offset
+            case .success: break
+            case .failure(.server(let error)): throw end(.refused, .refused, "\(error)")
+            case .failure(let error): throw end(.unreachable, .unreachable, "\(error)")
+            }
+        }
+        return found
+    }
+
+    /// Refuses what can be neither sent nor left out.
+    private func lookForMixed(_ reader: SalvageFileReader, _ prepared: Prepared) throws(Ended) {
+        guard !prepared.replays.isEmpty else { return }
+        let behind = max(prepared.marker.offset ?? 0, held + 1)
+        reader.rewind()
+        var units = ReplayUnits()
+        while let command = try next(reader) {
+            guard let unit = units.take(command), unit.end > behind,
+                let key = unit.partlyHeld(by: prepared.replays, database: options.database ?? 0)
+            else { continue }
+            throw end(
+                .refused, .refused,
+                "the transaction at offset \(unit.start) holds writes of an earlier replay (\(key)) that the server has "
+                    + "by itself, with writes that it lacks: the ones cannot be sent without the others; do by hand what "
+                    + "is to be done ('syncgate salvage show')")
+        }
+    }
+
+    private func next(_ reader: SalvageFileReader) throws(Ended) -> StreamCommand? {
+        do throws(SalvageReadError) { return try reader.next() } catch { throw Ended(report: ReplayRun.report(error)) }
+    }
+
+    private func goOn(_ base: Prepared, skips: [UInt8]?) -> Result<Prepared, Ended> {
+        let found = base.marker
         // All of it was applied: nothing is decided any more.
-        if found == .at(header.to) { return .success(Prepared(marker: found, held: held, skips: nil)) }
+        if found == .at(header.to) { return .success(base) }
         let place = "a replay of this file is under way on \(options.target.url), at offset \(found.offset ?? 0)"
         switch (skips, options.onlyMissing) {
-        case (nil, false): return .success(Prepared(marker: found, held: held, skips: nil))
+        case (nil, false): return .success(base)
         case (nil, true):
             return ended(.refused, .refused, "\(place), without --only-missing: go on without it")
         case (_?, false): return ended(.refused, .refused, "\(place), with --only-missing: go on with it")
@@ -80,27 +135,30 @@ struct ReplayPlan {
                     "\(place), and what it leaves out cannot be read: the key \(ReplayMarker.skipsKey(marker)) was changed"
                 )
             }
-            let rule = "as it was decided when the replay began"
-            return .success(Prepared(marker: found, held: held, skips: skips, rule: rule))
+            var prepared = base
+            (prepared.skips, prepared.rule) = (skips, "as it was decided when the replay began")
+            return .success(prepared)
         }
     }
 
     // MARK: - Only what is missing
 
-    private func choose(_ reader: SalvageFileReader) async -> Result<Prepared, Ended> {
+    private func choose(_ reader: SalvageFileReader, _ base: Prepared) async -> Result<Prepared, Ended> {
         do throws(ReplaySelection.Trouble) {
             var selection = ReplaySelection(over: connection, timeout: limit, database: options.database ?? 0)
             if let span = ReplaySelection.span(info, header: header) {
                 try await selection.readBacklog(
-                    span, of: options.target, header: header, isStopping: options.isStopping)
+                    span, slack: ReplaySelection.slack(of: info.backlog), of: options.target, header: header,
+                    isStopping: options.isStopping)
             } else {
                 try await selection.askForKeys(of: reader, since: options.since, isStopping: options.isStopping)
             }
-            var prepared = Prepared(marker: .absent, held: held, skips: ReplaySkips(), rule: selection.rule)
+            var prepared = base
+            (prepared.skips, prepared.rule) = (ReplaySkips(), selection.rule)
             if let reason = selection.everything {
                 prepared.rule = "\(selection.rule); everything counts as changed: \(reason)"
             }
-            try await decide(reader, selection, &prepared)
+            try await decide(reader, &selection, &prepared)
             if !options.isDryRun, let skips = prepared.skips {
                 if let trouble = await keep(skips) { return ended(.refused, .refused, trouble) }
                 prepared.marker = .at(header.from)
@@ -118,14 +176,14 @@ struct ReplayPlan {
     }
 
     private func decide(
-        _ reader: SalvageFileReader, _ selection: ReplaySelection, _ prepared: inout Prepared
+        _ reader: SalvageFileReader, _ selection: inout ReplaySelection, _ prepared: inout Prepared
     ) async throws(ReplaySelection.Trouble) {
         reader.rewind()
         var units = ReplayUnits()
         var skips = ReplaySkips()
         while let command = try ReplaySelection.next(reader) {
             guard let unit = units.take(command) else { continue }
-            switch try await selection.decide(unit) {
+            switch prepared.has(unit, database: options.database) ? .send : try await selection.decide(unit) {
             case .send: skips.append(false)
             case .skip(let reason):
                 if prepared.reasons.count < ReplayReport.mostSkipped { prepared.reasons[skips.count] = reason }
@@ -176,7 +234,7 @@ struct ReplayPlan {
                 let count = Int64(unit.writes.count)
                 if let offset = prepared.marker.offset, unit.end <= offset {
                     report.tally.earlier += count
-                } else if unit.end - 1 <= prepared.held {
+                } else if prepared.has(unit, database: options.database) {
                     report.tally.held += count
                 } else if prepared.skips?[index] ?? false {
                     report.tally.skipped += count
@@ -198,8 +256,12 @@ struct ReplayPlan {
     private func ended(
         _ result: ReplayReport.Result, _ code: OperationReport.ExitCode, _ reason: String
     ) -> Result<Prepared, Ended> {
+        .failure(end(result, code, reason))
+    }
+
+    private func end(_ result: ReplayReport.Result, _ code: OperationReport.ExitCode, _ reason: String) -> Ended {
         let prefix = reason.contains("\(options.target.url)") ? "" : "\(options.target.url): "
-        return .failure(Ended(report: ReplayReport(result, code, prefix + reason)))
+        return Ended(report: ReplayReport(result, code, prefix + reason))
     }
 }
 

@@ -30,6 +30,8 @@ public struct ReplayReport: Sendable, Equatable {
         public var databases: Set<Int> = []
         /// Writes before the first `SELECT`, where the header does not know their database either.
         public var unplaced: Int64 = 0
+        /// The markers of other replays whose writes are among them.
+        var replays: Set<String> = []
     }
 
     /// A write that was left out.

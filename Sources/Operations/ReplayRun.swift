@@ -99,6 +99,7 @@ public struct ReplayRun: Sendable {
             guard let unit = units.take(command) else { continue }
             content.writes += Int64(unit.writes.count)
             if unit.end - unit.start > unit.bytes { content.transactions += 1 }
+            content.replays.formUnion(unit.markers(database: options.database ?? 0).map(\.key))
             for write in unit.writes {
                 if let database = write.database { content.databases.insert(database) } else { content.unplaced += 1 }
             }
@@ -145,7 +146,7 @@ public struct ReplayRun: Sendable {
         var report: ReplayReport
         do throws(ReplayTarget.Trouble) {
             let (connection, info) = try await target.look()
-            let plan = ReplayPlan(options, target, over: connection, info: info)
+            let plan = ReplayPlan(options, target, over: connection, info: info, replays: content.replays)
             switch await plan.prepare(reader) {
             case .failure(let ended): report = ended.report
             case .success(let prepared):

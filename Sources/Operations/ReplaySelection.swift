@@ -37,6 +37,7 @@ struct ReplaySelection {
     /// The database of writes of which it is not known.
     private let database: Int
     private var changed: Set<ReplayKey> = []
+    private var omissions = ReplayOmissions()
 
     init(over connection: RedisConnection, timeout: Duration, database: Int) {
         self.connection = connection
@@ -44,21 +45,33 @@ struct ReplaySelection {
         self.database = database
     }
 
-    /// Whether a unit is left out: one of its keys has changed, or it has none by which that could be told.
-    func decide(_ unit: ReplayUnit) async throws(Trouble) -> Decision {
+    /// Whether a unit is left out: one of its keys has changed, or was written by what was left out before, or it has none by
+    /// which that could be told. Units are asked for in the order of the file.
+    mutating func decide(_ unit: ReplayUnit) async throws(Trouble) -> Decision {
         if everything != nil { return .skip("everything counts as changed") }
+        var found: [(write: StreamCommand, keys: CommandKeys, database: Int)] = []
         for write in unit.writes {
-            switch try await keys(of: write, database: write.database ?? database) {
-            case .keys(let keys):
-                if let key = keys.first(where: changed.contains) {
-                    return .skip("\(CommandText.quoted(key.name, limit: 64)) was changed")
-                }
-            case .none, .everything: return .skip("it has no keys")
-            case .script: return .skip("a script's keys are not known")
-            case .unlisted: return .skip("its keys are not known")
-            }
+            let database = write.database ?? database
+            found.append((write, try await keys(of: write, database: database), database))
         }
-        return .send
+        guard let reason = firstReason(found.map(\.keys)) else { return .send }
+        for (write, keys, database) in found { omissions.add(write, keys, database: database) }
+        return .skip(reason)
+    }
+
+    private func firstReason(_ found: [CommandKeys]) -> String? { found.lazy.compactMap { reason(for: $0) }.first }
+
+    private func reason(for keys: CommandKeys) -> String? {
+        switch keys {
+        case .keys(let names):
+            if let key = names.first(where: changed.contains) {
+                return "\(CommandText.quoted(key.name, limit: 64)) was changed"
+            }
+            return omissions.reason(for: keys)
+        case .none, .everything: return "it has no keys"
+        case .script: return "a script's keys are not known"
+        case .unlisted: return "its keys are not known"
+        }
     }
 
     /// By the table, or by the server's word: `unlisted` where that does not know them either.
@@ -86,25 +99,30 @@ extension ReplaySelection {
     /// The part of the server's stream that it wrote itself since it was promoted out of the file's history, where its
     /// backlog has all of it.
     static func span(_ info: ReplicationInfo, header: SalvageHeader) -> StreamSpan? {
-        guard let identity = info.identity, let previous = identity.previous, previous.id == header.replicationID,
-            info.masterLink == nil
+        guard let identity = info.identity, let previous = identity.previous,
+            header.replicationIDs.contains(previous.id), info.masterLink == nil
         else { return nil }
         let span = StreamSpan(
             psyncID: identity.id, from: previous.end + 1, to: max(previous.end, info.masterReplicationOffset) + 1)
         if span.count == 0 { return span }
         let backlog = info.backlog
-        guard backlog.isActive, backlog.firstByteOffset <= span.from,
+        guard backlog.isActive, backlog.firstByteOffset(after: slack(of: backlog)) <= span.from,
             span.to - backlog.firstByteOffset <= backlog.length
         else { return nil }
         return span
     }
 
+    /// How much this master, which nothing fences, may write between a look at its backlog and a PSYNC, bytes: an eighth of
+    /// the backlog.
+    static func slack(of backlog: ReplicationInfo.Backlog) -> Int64 { max(backlog.size, 0) / 8 }
+
     /// How much is read at once, bytes.
     private static let pieceLength: Int64 = 16 << 20
 
-    /// Reads what the server wrote, and collects the keys.
+    /// Reads what the server wrote, and collects the keys. Before each piece the server says whether its backlog still has
+    /// it, with that much slack.
     mutating func readBacklog(
-        _ span: StreamSpan, of endpoint: Endpoint, header: SalvageHeader, isStopping: () -> Bool
+        _ span: StreamSpan, slack: Int64, of endpoint: Endpoint, header: SalvageHeader, isStopping: () -> Bool
     ) async throws(Trouble) {
         rule =
             "by the server's backlog: a key that it has written since its promotion, in the \(span.count) bytes from offset "
@@ -118,7 +136,8 @@ extension ReplaySelection {
             let bytes: [UInt8]
             do throws(StreamReadError) {
                 bytes = try await StreamConnection.read(
-                    from: endpoint.url, tls: endpoint.tls, id: span.psyncID, at: offset, count: count, timeout: timeout)
+                    from: endpoint.url, tls: endpoint.tls, id: span.psyncID, at: offset, count: count, slack: slack,
+                    timeout: timeout)
             } catch {
                 throw .impossible("its backlog cannot be read: \(error)")
             }
@@ -156,12 +175,11 @@ extension ReplaySelection {
 
     /// Whether it is a transaction of a replay of the same history, that is not later than this one.
     static func isReplay(_ unit: ReplayUnit, of header: SalvageHeader) -> Bool {
-        let prefix = ReplayMarker.prefix(replicationID: header.replicationID)
-        return unit.writes.contains { write in
-            guard write.name == "SET", write.arguments.count == 3 else { return false }
-            let key = String(decoding: write.arguments[1], as: UTF8.self)
-            guard key.hasPrefix(prefix), let from = Int64(key.dropFirst(prefix.count)) else { return false }
-            return from <= header.from
+        unit.markers(database: 0).contains { key, _ in
+            header.replicationIDs.contains { id in
+                let prefix = ReplayMarker.prefix(replicationID: id)
+                return key.hasPrefix(prefix) && Int64(key.dropFirst(prefix.count)).map { $0 <= header.from } ?? false
+            }
         }
     }
 }

@@ -79,7 +79,11 @@ struct ReplayTarget {
 
     /// The last offset of the file's history that the server has; 0 where it did not go through it.
     func held(_ info: ReplicationInfo) -> Int64 {
-        let id = header.replicationID
+        let own = Self.held(header.replicationID, info)
+        return max(own, header.origin.map { min(Self.held($0.replicationID, info), $0.end) } ?? 0)
+    }
+
+    private static func held(_ id: String, _ info: ReplicationInfo) -> Int64 {
         guard let identity = info.identity else { return 0 }
         if identity.id == id { return info.masterReplicationOffset }
         return identity.previous.map { $0.id == id ? $0.end : 0 } ?? 0

@@ -59,7 +59,8 @@ public struct SalvageFolder: Sendable, Hashable {
         public var saved: Rejoin.SavedFile? {
             guard let header = file?.header, problem == nil else { return nil }
             let span = StreamSpan(psyncID: header.replicationID, from: header.from, to: header.to)
-            return Rejoin.SavedFile(name: name, span: span, writes: header.commands)
+            return Rejoin.SavedFile(
+                name: name, span: span, writes: header.commands, isPlaced: header.database != nil)
         }
     }
 

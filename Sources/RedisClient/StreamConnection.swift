@@ -1,10 +1,14 @@
 import NIOCore
+import Replication
 
 // What a server answers to PSYNC <id> <offset>, where its backlog has that offset:
 //
 //     +CONTINUE[ <id>]\r\n │ *3\r\n$3\r\nSET\r\n…      the stream from that offset on, live: it has no end
 //     +FULLRESYNC <id> <offset>\r\n │ $<n>\r\n<RDB>…    it has not: a whole data set is made and sent
 //     -NOMASTERLINK …\r\n, -ERR …\r\n                    it is a replica without a link, or does not allow it
+//
+// A full resync costs the server a BGSAVE, also where it is cut off. A full backlog loses its oldest byte with each new
+// one: so INFO is asked on the same connection, directly before.
 
 /// Why a stretch of a replication stream could not be read.
 package enum StreamReadError: Error, Sendable, Equatable {
@@ -12,6 +16,9 @@ package enum StreamReadError: Error, Sendable, Equatable {
     case connection(RedisError)
     /// The server's own words.
     case refused(String)
+    /// PSYNC would begin a full resync, by what the server said directly before, and was not sent: its backlog begins there
+    /// for certain; `nil` where it has none, is of another history, or ends before the offset.
+    case notCovered(beginsAt: Int64?)
     /// The server began a full resync: its backlog does not have the offset. The connection was closed at once.
     case fullResync
     /// The connection ended after so many bytes.
@@ -28,11 +35,12 @@ package enum StreamConnection {
     /// The most that is read at once, bytes.
     package static let limit: Int64 = 512 << 20
 
-    /// Reads the `count` bytes from `offset` on of the history `id`: exactly those. Whoever calls has seen in `INFO` that
-    /// the backlog has them; a full resync that begins all the same is cut off. `timeout`: the limit for connecting, and
-    /// for each pause of the stream.
+    /// Reads the `count` bytes from `offset` on of the history `id`: exactly those. The server is asked directly before
+    /// whether its backlog has the first of them, and still has it when `slack` more bytes were written; a full resync that
+    /// begins all the same is cut off. `timeout`: the limit for connecting, and for each pause of the stream.
     package static func read(
-        from url: RedisURL, tls: TLSFiles, id: String, at offset: Int64, count: Int64, timeout: Duration
+        from url: RedisURL, tls: TLSFiles, id: String, at offset: Int64, count: Int64, slack: Int64 = 0,
+        timeout: Duration
     ) async throws(StreamReadError) -> [UInt8] {
         guard count > 0 else { return [] }
         guard count <= limit else { throw .tooMuch(count) }
@@ -42,6 +50,11 @@ package enum StreamConnection {
         } catch {
             throw .connection(error)
         }
+        let trouble = await trouble(at: offset, of: id, slack, over: connection, timeout)
+        if let trouble {
+            await connection.close()
+            throw trouble
+        }
         let outcome = await withCheckedContinuation { waiting in
             connection.takeOver(PreparedCommands([["PSYNC", id, String(offset)]])) { channel in
                 StreamReader(count: Int(count), timeout: timeout, on: channel) { waiting.resume(returning: $0) }
@@ -49,6 +62,34 @@ package enum StreamConnection {
         }
         await connection.close()
         return try outcome.get()
+    }
+
+    /// Why PSYNC must not be sent; `nil` where it may be.
+    private static func trouble(
+        at offset: Int64, of id: String, _ slack: Int64, over connection: RedisConnection, _ timeout: Duration
+    ) async -> StreamReadError? {
+        do {
+            let info = try ReplicationInfo(parsing: try await connection.info("replication", timeout: timeout))
+            let backlog = info.backlog
+            guard backlog.isActive, info.identity?.gives(id, at: offset) ?? true else {
+                return .notCovered(beginsAt: nil)
+            }
+            let first = backlog.firstByteOffset(after: slack)
+            guard offset >= first else { return .notCovered(beginsAt: first) }
+            return offset - backlog.firstByteOffset <= backlog.length ? nil : .notCovered(beginsAt: nil)
+        } catch let error as RedisError {
+            return .connection(error)
+        } catch {
+            return .refused("\(error)")
+        }
+    }
+}
+
+extension ReplicationIdentity {
+    /// Whether a server of this identity gives the stream of a history from an offset on.
+    fileprivate func gives(_ history: String, at offset: Int64) -> Bool {
+        if id == history { return true }
+        return previous.map { $0.id == history && offset <= $0.end + 1 } ?? false
     }
 }
 
@@ -147,6 +188,10 @@ extension StreamReadError: CustomStringConvertible {
         switch self {
         case .connection(let error): "\(error)"
         case .refused(let words): "PSYNC was answered with: \(words)"
+        case .notCovered(let first?):
+            "its backlog does not have them for certain any more: it begins at offset \(first); PSYNC was not sent"
+        case .notCovered(nil):
+            "its backlog does not have them: it has none now, or one of another history; PSYNC was not sent"
         case .fullResync: "its backlog does not have them any more: it began a full resync, which was cut off"
         case .ended(let received, let count): "the connection ended after \(received) of \(count) bytes"
         case .silent(let limit, let received, let count):

@@ -82,6 +82,16 @@ public struct ReplicationInfo: Sendable, Equatable {
         public var firstByteOffset: Int64
         /// Bytes held.
         public var length: Int64
+
+        /// Offset of the first byte that is still held for certain once `bytes` more have been written: a full backlog drops
+        /// as many. Redis 7 drops whole blocks, and holds up to one more than its capacity; never less than that.
+        public func firstByteOffset(after bytes: Int64) -> Int64 {
+            guard bytes > 0 else { return firstByteOffset }
+            let (held, isTooMuch) = max(length, 0).addingReportingOverflow(bytes)
+            let dropped = max((isTooMuch ? .max : held) - max(size, 0), 0)
+            let (first, isBeyond) = firstByteOffset.addingReportingOverflow(dropped)
+            return isBeyond ? .max : first
+        }
     }
 
     /// The `server` section.

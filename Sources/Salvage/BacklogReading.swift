@@ -43,6 +43,13 @@ public struct BacklogReading: Sendable, Equatable {
         tally = stream.tally
     }
 
+    /// The same, as a value.
+    public static func result(
+        _ bytes: [UInt8], of span: StreamSpan, lead: Int64, old: ReplicationInfo, new: ReplicationInfo
+    ) -> Result<BacklogReading, SalvageFailure> {
+        Result { () throws(SalvageFailure) in try BacklogReading(bytes, of: span, lead: lead, old: old, new: new) }
+    }
+
     /// So that the parser holds little.
     private static let pieceLength = 1 << 20
 

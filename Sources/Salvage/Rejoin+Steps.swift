@@ -16,8 +16,13 @@ extension Rejoin {
         var safe: ReplicationPosition?
         /// The last snapshot, and the one that is being made.
         var snapshot: Snapshot?
+        /// Where a master stood when it was first looked at behind the fence that has held since: what it has written from
+        /// there on, no client has.
+        var stillFrom: ReplicationPosition?
         var hasAdopted = false
         var hasDetached = false
+        /// What was read of the span that is read again, with all that the backlog has before it, for its first database.
+        var unplaced: StreamTally?
         /// How often something was saved.
         var rounds = 0
         var account = Account(missing: LossAmendment(bytes: 0, commands: 0))
@@ -40,14 +45,22 @@ extension Rejoin {
     static let margin = Duration.milliseconds(500)
     /// A fence that could not be renewed is tried again after this long: what holds on for now is no reason to give up.
     static let renewalRetry = Duration.milliseconds(500)
-    /// Bytes that are read before what is missing, for the database.
+    /// Bytes that are read before what is missing, for the database. Where they do not tell it, all that there is.
     static let usualLead: Int64 = 65_536
+    /// Where a full backlog begins, nothing is read: so many bytes may still be written before `PSYNC` is there, as PINGs and
+    /// expiry are behind a fence. A quarter of a small backlog.
+    static let slack: Int64 = 32_768
+    /// The most that is read, with what lies before it, bytes.
+    static let mostRead: Int64 = 512 << 20
     /// How often something is saved before it is given up: the master's own PINGs make a second time ordinary.
     static let mostRounds = 6
 
     /// Takes an event and returns what to do. Events that mean nothing in a state return nothing and change nothing.
     public mutating func handle(_ event: Event, now: Instant) -> [Action] {
-        if let until = memory.fencedUntil, now >= until { memory.snapshot?.isFenceUnbroken = false }
+        if let until = memory.fencedUntil, now >= until {
+            memory.snapshot?.isFenceUnbroken = false
+            memory.stillFrom = nil
+        }
         switch (state, event) {
         case (.finished, _):
             return []
@@ -85,7 +98,7 @@ extension Rejoin {
             hold(fence, until)
             return examine()
         case (.reading(let span), .read(let tally)):
-            return read(span, tally)
+            return read(span, tally, now)
         case (.writing(let span, let tally), .written):
             state = .syncing(span, tally)
             return [.syncFile]
@@ -94,12 +107,16 @@ extension Rejoin {
             return [.renameFile]
         case (.renaming(let span, let tally), .renamed(let name)):
             let written = StreamSpan(psyncID: span.psyncID, from: tally.from, to: tally.to)
-            memory.account.kept.append(.file(SavedFile(name: name, span: written, writes: tally.writes)))
+            let file = SavedFile(
+                name: name, span: written, writes: tally.writes, isPlaced: tally.firstDatabase != nil)
+            memory.account.kept.append(.file(file))
             return saved(span, tally.writes)
         case (.snapshotting, .snapshotKept(let name)):
             return snapshotKept(name)
-        case (.detaching, .stepFailed(let failure)), (.reading, .stepFailed(let failure)),
-            (.writing, .stepFailed(let failure)), (.syncing, .stepFailed(let failure)),
+        case (.reading(let span), .stepFailed(let failure)):
+            return readFailed(span, failure)
+        case (.detaching, .stepFailed(let failure)), (.writing, .stepFailed(let failure)),
+            (.syncing, .stepFailed(let failure)),
             (.renaming, .stepFailed(let failure)), (.snapshotting, .stepFailed(let failure)):
             return failed(failure)
         default:
@@ -132,7 +149,7 @@ extension Rejoin {
     }
 
     /// Whether it cannot take writes now, and for a moment more.
-    private func isFenced(_ old: ReplicationInfo, _ now: Instant) -> Bool {
+    func isFenced(_ old: ReplicationInfo, _ now: Instant) -> Bool {
         guard let runID = memory.fencedRunID, runID == old.server?.runID else { return false }
         guard old.masterLink == nil else { return old.masterLink?.isReadOnly == true }
         guard let until = memory.fencedUntil else { return false }
@@ -152,6 +169,7 @@ extension Rejoin {
         let request = memory.request
         memory.reading = reading
         guard isFenced(reading.old, now) || request.policy == .discard else { return fenceAgain(reading) }
+        noteStanding(reading.old)
         adoptSaved(reading)
         let range = range(reading)
         if isCovered(range, by: memory.snapshot, reading.old) { return follow(memory.account) }
@@ -159,12 +177,23 @@ extension Rejoin {
     }
 
     private mutating func fenceAgain(_ reading: Reading) -> [Action] {
+        memory.stillFrom = nil
         memory.rounds += 1
         guard memory.rounds <= Self.mostRounds else {
             return refuse(.fenceFailed("each time it was looked at, it could be written to again"))
         }
         state = .fencing
         return [.fence(for: memory.request.fenceTime)]
+    }
+
+    private mutating func noteStanding(_ old: ReplicationInfo) {
+        guard old.masterLink == nil else {
+            memory.stillFrom = nil
+            return
+        }
+        let position = old.lastPosition
+        let isSame = memory.stillFrom.map { $0.replicationID == position.replicationID && $0.offset <= position.offset }
+        if isSame != true { memory.stillFrom = position }
     }
 
     private mutating func carryOut(_ decision: SalvageDecision, _ range: SalvageRange) -> [Action] {
@@ -183,13 +212,14 @@ extension Rejoin {
         }
     }
 
-    private mutating func save(_ decision: SalvageDecision, _ range: SalvageRange) -> [Action] {
+    mutating func save(_ decision: SalvageDecision, _ range: SalvageRange) -> [Action] {
         switch decision {
         case .readBacklog(_, .afterDetaching):
             memory.hasDetached = true
             state = .detaching
             return [.detach(fencedFor: memory.request.fenceTime)]
         case .readBacklog(let span, .direct):
+            memory.unplaced = nil
             state = .reading(span)
             return [.readBacklog(span, lead: lead(of: span))]
         case .snapshot(let reason):
@@ -210,7 +240,7 @@ extension Rejoin {
     }
 
     /// Once there is a snapshot, what was written since is read from the backlog: mostly PINGs.
-    private var policy: DivergencePolicy {
+    var policy: DivergencePolicy {
         memory.request.policy == .snapshot && memory.snapshot != nil ? .salvage : memory.request.policy
     }
 
@@ -226,8 +256,12 @@ extension Rejoin {
         guard case .unknown = range, let snapshot, snapshot.isKept, !old.isLoading else {
             return false
         }
-        return snapshot.isFenceUnbroken && snapshot.runID != nil && snapshot.runID == old.server?.runID
-            && snapshot.position == old.lastPosition
+        guard snapshot.isFenceUnbroken, snapshot.runID != nil, snapshot.runID == old.server?.runID else { return false }
+        let position = old.lastPosition
+        // Keys expire behind a password fence, and PINGs go on.
+        let isOlder = memory.fence == .password && snapshot.position.offset <= position.offset
+        return snapshot.position.replicationID == position.replicationID
+            && (isOlder || snapshot.position.offset == position.offset)
     }
 
     /// Takes over what an interrupted run has saved, where no gap is left to what the new master has.
@@ -265,32 +299,7 @@ extension Rejoin {
 // MARK: - What was saved, and what was not
 
 extension Rejoin {
-    private mutating func read(_ span: StreamSpan, _ tally: StreamTally) -> [Action] {
-        guard tally.from <= span.from, tally.from >= span.from - lead(of: span), tally.to == span.to, tally.isWhole
-        else {
-            return failed(.notWhole(asked: span, got: tally))
-        }
-        guard tally.writes > 0 else { return saved(span, 0) }
-        switch policy {
-        case .refuse: return refuse(.byPolicy(bytes: span.count))
-        case .snapshot:
-            defer { memory.snapshot?.missing?.commands = tally.writes }
-            return save(.snapshot(.byPolicy(bytes: span.count)), .backlog(span, .direct))
-        case .salvage, .discard: break
-        }
-        state = .writing(span, tally)
-        return [.writeFile(span, tally)]
-    }
-
-    /// Bytes before a span that its backlog has as well, and that are worth reading. Before Redis 4 all of them: there the
-    /// span may begin inside of a command of any length.
-    private func lead(of span: StreamSpan) -> Int64 {
-        guard let old = memory.reading?.old else { return 0 }
-        let there = max(span.from - max(old.backlog.firstByteOffset, 1), 0)
-        return old.identity == nil ? there : min(there, Self.usualLead)
-    }
-
-    private mutating func saved(_ span: StreamSpan, _ writes: Int64) -> [Action] {
+    mutating func saved(_ span: StreamSpan, _ writes: Int64) -> [Action] {
         memory.safe = ReplicationPosition(replicationID: span.psyncID, offset: span.to - 1)
         add(LossAmendment(bytes: span.count, commands: writes))
         return examine()
@@ -310,7 +319,7 @@ extension Rejoin {
         memory.account.missing = memory.account.missing.flatMap { known in missing.map { known + $0 } }
     }
 
-    private mutating func failed(_ failure: SalvageFailure) -> [Action] {
+    mutating func failed(_ failure: SalvageFailure) -> [Action] {
         let cleaning: [Action] = hasPartialFile ? [.discardPartialFile] : []
         guard let reading = memory.reading else { return cleaning }
         state = .examining

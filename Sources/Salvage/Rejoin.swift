@@ -5,6 +5,8 @@
 // The old master is fenced first, so that what it holds beyond the new one stands still while it is saved. It is looked at
 // again after everything that takes time, and whatever it has written since is saved the same way. So `follow` comes out
 // of one place only: a look at the old master, behind a fence that still holds, that shows nothing which is not safe.
+// Behind a password fence keys go on expiring, and no look would be the last: there the look is, whose remainder was read
+// and is nothing but that.
 //
 // Nothing is remembered from one process to the next but the files themselves. Killed between any two steps, the old
 // master is as it was, the fence ends by itself or is undone from its journal, a partial file has a name that nobody takes
@@ -74,12 +76,15 @@ public struct Rejoin: Sendable, Equatable {
         public var span: StreamSpan
         /// Writes in it.
         public var writes: Int64
+        /// The database of its first writes is known.
+        public var isPlaced: Bool
 
         /// Makes one.
-        public init(name: String, span: StreamSpan, writes: Int64) {
+        public init(name: String, span: StreamSpan, writes: Int64, isPlaced: Bool = true) {
             self.name = name
             self.span = span
             self.writes = writes
+            self.isPlaced = isPlaced
         }
     }
 

@@ -17,6 +17,9 @@ public struct Replay: Sendable, Equatable {
         /// The last offset of the file's history that the server has from its replication; 0 where it is not known. What
         /// ends there or before is not sent.
         public var held: Int64 = 0
+        /// The markers of other replays that the file holds writes of, as they are on the server: what it has from those
+        /// is not sent either.
+        public var replays: [String: Int64] = [:]
         /// Where writes go of which the database is not known.
         public var database = 0
         /// Goes on after a write that the server did not take.
@@ -96,7 +99,7 @@ public struct Replay: Sendable, Equatable {
         public var failed: Int64 = 0
         /// Writes that were left out.
         public var skipped: Int64 = 0
-        /// Writes that it had from its replication.
+        /// Writes that it had from its replication, or from another replay.
         public var held: Int64 = 0
         /// Writes that an earlier run has sent, or left out.
         public var earlier: Int64 = 0
@@ -246,7 +249,7 @@ extension Replay {
         let count = Int64(unit.writes.count)
         if isBehind(unit) {
             tally.earlier += count
-        } else if unit.end - 1 <= request.held {
+        } else if unit.end - 1 <= request.held || unit.isHeld(by: request.replays, database: request.database) {
             tally.held += count
         } else if isSkipped {
             tally.skipped += count

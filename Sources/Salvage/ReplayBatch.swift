@@ -53,6 +53,9 @@ public enum ReplayMarker: Sendable, Equatable {
     /// How the markers of all replays of a history begin.
     public static func prefix(replicationID: String) -> String { "syncgate:replay:\(replicationID):" }
 
+    /// How the markers of all replays begin.
+    static let beginning = Array("syncgate:replay:".utf8)
+
     /// The key that keeps which writes are left out, where some are.
     public static func skipsKey(_ marker: String) -> String { "\(marker):skips" }
 }

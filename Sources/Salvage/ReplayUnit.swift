@@ -50,3 +50,36 @@ public struct ReplayUnits: Sendable {
         }
     }
 }
+
+// MARK: - Replays inside of a file
+
+// A server that a file F was replayed to may fail in turn: then a file G of what it held beyond the next one has batches of
+// that replay, each a transaction that ends with F's marker. Where F is replayed to the next server as well, its marker
+// there tells which of those batches that one has.
+
+extension ReplayUnit {
+    /// The markers of replays that it sets, in order, and to which offset; with their time to live or without. `database`:
+    /// where writes go of which it is not known.
+    public func markers(database: Int) -> [(key: String, offset: Int64)] {
+        writes.compactMap { write in
+            guard write.arguments.count >= 3, write.database ?? database == 0,
+                write.arguments[1].starts(with: ReplayMarker.beginning), write.name == "SET",
+                let offset = ReplayMarker(value: write.arguments[2]).offset
+            else { return nil }
+            return (String(decoding: write.arguments[1], as: UTF8.self), offset)
+        }
+    }
+
+    /// Whether a server on which the markers of other replays are these has it: it is a batch of one of them, or several
+    /// batches that another replay has put together. That one's marker is the last.
+    public func isHeld(by replays: [String: Int64], database: Int) -> Bool {
+        guard !replays.isEmpty, let last = markers(database: database).last else { return false }
+        return replays[last.key].map { $0 >= last.offset } ?? false
+    }
+
+    /// The marker of a batch in it that the server has, while it lacks the rest: it can be neither sent nor left out.
+    public func partlyHeld(by replays: [String: Int64], database: Int) -> String? {
+        guard !replays.isEmpty, !isHeld(by: replays, database: database) else { return nil }
+        return markers(database: database).first { replays[$0.key] ?? -1 >= $0.offset }?.key
+    }
+}

@@ -45,6 +45,7 @@ public struct ReplicationStream: Sendable {
     private var argumentsLeft: Int64 = 0
     // What was read.
     private var writes: Int64 = 0
+    private var deletions: Int64 = 0
     private var bookkeeping: Int64 = 0
     private var firstDatabase: Int?
     private var transactionStart: Int64?
@@ -89,9 +90,11 @@ public struct ReplicationStream: Sendable {
 
     /// What was read so far. Meant for when `next` has no more.
     public var tally: StreamTally {
-        StreamTally(
+        var tally = StreamTally(
             from: start, to: offset, writes: writes, bookkeeping: bookkeeping, firstDatabase: firstDatabase,
             ending: ending, beganInTransaction: beganInTransaction)
+        tally.deletions = deletions
+        return tally
     }
 
     private var ending: StreamTally.Ending {
@@ -236,6 +239,7 @@ extension ReplicationStream {
         let command = StreamCommand(
             offset: commandStart, length: offset - commandStart, arguments: arguments, kind: kind, database: database,
             isInTransaction: wasInTransaction && kind != .exec)
+        if command.isDeletion { deletions += 1 }
         arguments = []
         expected = .command
         commandStart = offset

@@ -122,9 +122,17 @@ extension SalvageHeader {
         self.init(
             node: try text(.node), time: try text(.time), replicationID: try text(.replid), from: try number(.from),
             to: try number(.to), commands: try number(.commands), database: try optional(.database),
-            transition: try optional(.transition))
+            transition: try optional(.transition), origin: try Self.origin(words[.origin]))
         let said = try number(.bytes)
         guard bytes == said else { throw .contradiction(from: from, to: to, bytes: said) }
+    }
+
+    private static func origin(_ word: Substring?) throws(SalvageHeaderError) -> Origin? {
+        guard let word else { return nil }
+        guard let colon = word.lastIndex(of: ":"), let end = Int64(word[word.index(after: colon)...]),
+            (0...1 << 62).contains(end), let id = Escaping.text(word[..<colon]), !id.isEmpty
+        else { throw .malformed(.origin, value: String(word)) }
+        return Origin(replicationID: id, end: end)
     }
 
     private static func words(_ parts: ArraySlice<Substring>) throws(SalvageHeaderError) -> [Word: Substring] {

@@ -9,6 +9,9 @@
 //     syncgate-salvage format=1 node=a time=2025-11-22T10:11:12.345Z replid=8f3c… from=51 to=120 bytes=69 commands=2
 //     database=0 transition=17
 //
+// and `origin=<id>:<offset>` at the end, where the history of `replid` is one that the old master began only when it was made a
+// master again to be read: up to that offset its bytes are those of the history <id>, which the new master knows.
+//
 // So that `redis-cli --pipe < FILE` replays it. A file that is not as long as its header says is not whole.
 
 /// What a salvage file says of itself in its first line.
@@ -29,6 +32,29 @@ public struct SalvageHeader: Sendable, Hashable {
     public var database: Int?
     /// The number of the history's entry of the failover that they were lost in; `nil` where there is none.
     public var transition: Int?
+    /// The history that this one continues; `nil` where the new master was promoted out of this one itself.
+    public var origin: Origin?
+
+    /// A history under another id, with the same offsets.
+    public struct Origin: Sendable, Hashable {
+        /// Its id.
+        public var replicationID: String
+        /// The last offset of it that the old master held.
+        public var end: Int64
+
+        /// Names one.
+        public init(replicationID: String, end: Int64) {
+            self.replicationID = replicationID
+            self.end = end
+        }
+    }
+
+    /// The ids under which a server may know the history that the bytes are of.
+    public var replicationIDs: [String] { [replicationID] + (origin.map { [$0.replicationID] } ?? []) }
+
+    /// What a user is to know of a file whose `database` is not known.
+    public static let unplacedWords =
+        "for which database the first of them are meant is not known: replay asks for it (--database N)"
 
     /// Bytes after the header.
     public var bytes: Int64 { to - from }
@@ -41,7 +67,7 @@ public struct SalvageHeader: Sendable, Hashable {
     /// Makes one. Numbers are not negative, and `from` is not above `to`.
     public init(
         node: String, time: String, replicationID: String, from: Int64, to: Int64, commands: Int64, database: Int?,
-        transition: Int?
+        transition: Int?, origin: Origin? = nil
     ) {
         self.node = node
         self.time = time
@@ -51,15 +77,16 @@ public struct SalvageHeader: Sendable, Hashable {
         self.commands = commands
         self.database = database
         self.transition = transition
+        self.origin = origin
     }
 
     /// For the bytes that were read.
     public init(
-        _ tally: StreamTally, of span: StreamSpan, node: String, time: String, transition: Int?
+        _ tally: StreamTally, of span: StreamSpan, origin: Origin? = nil, node: String, time: String, transition: Int?
     ) {
         self.init(
             node: node, time: time, replicationID: span.psyncID, from: tally.from, to: tally.to,
-            commands: tally.writes, database: tally.firstDatabase, transition: transition)
+            commands: tally.writes, database: tally.firstDatabase, transition: transition, origin: origin)
     }
 
     /// What the file begins with: the header, and the `SELECT` where the database is known.
@@ -70,13 +97,14 @@ public struct SalvageHeader: Sendable, Hashable {
     }
 
     private var text: String {
-        let words: [(Word, String)] = [
+        var words: [(Word, String)] = [
             (.format, String(Self.format)), (.node, Escaping.word(node)), (.time, Escaping.word(time)),
             (.replid, Escaping.word(replicationID)), (.from, String(from)), (.to, String(to)),
             (.bytes, String(bytes)), (.commands, String(commands)),
             (.database, database.map { String($0) } ?? Self.unknown),
             (.transition, transition.map { String($0) } ?? Self.unknown),
         ]
+        if let origin { words.append((.origin, "\(Escaping.word(origin.replicationID)):\(origin.end)")) }
         return ([Self.signature] + words.map { "\($0.rawValue)=\($1)" }).joined(separator: " ")
     }
 
@@ -110,6 +138,8 @@ public struct SalvageHeader: Sendable, Hashable {
         case database
         /// Which failover.
         case transition
+        /// Of which history first; not in every header.
+        case origin
     }
 }
 

@@ -144,7 +144,7 @@ extension SalvageRange {
     }
 
     /// The last offset that the new master holds of a history that the old one went through, in that history.
-    private static func common(
+    fileprivate static func common(
         old: ReplicationInfo, new: ReplicationInfo, _ promotion: RememberedPromotion?
     ) -> ReplicationPosition? {
         // What both servers say themselves is exact. A promotion is remembered by what was applied just before it, and more
@@ -177,6 +177,19 @@ extension SalvageRange {
         guard span.from >= first else { return .notCovered(span, .beginsAt(first)) }
         guard isTooMuch || span.to <= end else { return .notCovered(span, .endsBefore(end)) }
         return .backlog(span, old.masterLink == nil ? .direct : .afterDetaching)
+    }
+}
+
+extension SalvageHeader.Origin {
+    /// Of a span that was read of an old master under its present id, where the new master knows the one before. `nil` where
+    /// it knows the present one, or neither.
+    public init?(
+        of span: StreamSpan, old: ReplicationInfo, new: ReplicationInfo, promotion: RememberedPromotion? = nil
+    ) {
+        guard let previous = old.identity?.previous, previous.id != span.psyncID,
+            SalvageRange.common(old: old, new: new, promotion)?.replicationID == previous.id
+        else { return nil }
+        self.init(replicationID: previous.id, end: previous.end)
     }
 }
 

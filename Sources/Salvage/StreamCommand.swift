@@ -33,6 +33,9 @@ public struct StreamCommand: Sendable, Equatable {
     /// Whether it counts as a command that was lost: it is not a bookkeeping one.
     public var isWrite: Bool { kind == .write }
 
+    /// Whether it is what a server writes when a key expires, or is evicted; a client may have sent the same.
+    var isDeletion: Bool { isWrite && !isInTransaction && arguments.count == 2 && (name == "DEL" || name == "UNLINK") }
+
     /// The command's name in capital letters; bytes that are no UTF-8 are replaced.
     public var name: String {
         String(decoding: (arguments.first ?? []).map(\.asciiUppercased), as: UTF8.self)
@@ -88,6 +91,8 @@ public struct StreamTally: Sendable, Equatable {
     public var to: Int64
     /// Whole commands that are writes.
     public var writes: Int64
+    /// Those of the writes that delete one key each, outside of transactions: `DEL`, `UNLINK`. A key's expiry is such a one.
+    public var deletions: Int64 = 0
     /// Whole commands that are not: `PING`, `SELECT`, `REPLCONF`, `MULTI`, `EXEC`.
     public var bookkeeping: Int64
     /// The database of the first write; `nil` where it is not known, or there is no write.

@@ -182,7 +182,7 @@ struct ReplayOutput {
             (report.result == .dryRun ? "to send" : "applied", tally.applied, ""),
             ("unseen", tally.unconfirmed, "applied while the connection was lost: whether one failed was not seen"),
             ("earlier", tally.earlier, "by an earlier run"),
-            ("held", tally.held, "the server had them from its replication"),
+            ("held", tally.held, "the server had them from its replication, or from a replay of their own file"),
             ("skipped", tally.skipped, ""), ("failed", tally.failed, ""),
         ]
         for (name, count, remark) in counts where count > 0 || name == "applied" || name == "to send" {

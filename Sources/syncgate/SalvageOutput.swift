@@ -47,15 +47,20 @@ struct SalvageRow: Encodable {
 
 /// The list as a table; below it, what is wrong.
 enum SalvageTable {
-    private static let head = ["FILE", "KIND", "NODE", "TIME", "BYTES", "COMMANDS", "FAILOVER"]
+    private static let head = ["FILE", "KIND", "NODE", "TIME", "BYTES", "COMMANDS", "DB", "FAILOVER"]
     /// Numbers stand to the right.
-    private static let numbers: Set = [4, 5, 6]
+    private static let numbers: Set = [4, 5, 6, 7]
 
     private static func cells(_ row: SalvageRow) -> [String] {
         let bytes = row.bytes.map { String($0) } ?? "-"
         let commands = row.commands.map { String($0) } ?? "-"
         let transition = row.transition.map { String($0) } ?? "-"
-        return [row.file, row.kind, row.node ?? "-", row.time ?? "-", bytes, commands, transition]
+        return [row.file, row.kind, row.node ?? "-", row.time ?? "-", bytes, commands, database(row), transition]
+    }
+
+    /// Of the first write; `?` where a whole file does not know it.
+    private static func database(_ row: SalvageRow) -> String {
+        row.database.map { String($0) } ?? (row.commands == nil ? "-" : "?")
     }
 
     static func text(_ rows: [SalvageRow], in folder: String) -> String {
@@ -70,6 +75,9 @@ enum SalvageTable {
         var lines = [Output.colored(folder, .bold), line(head)]
         for (row, cells) in zip(rows, cells) {
             lines.append(row.problem == nil ? line(cells) : Output.colored(line(cells), .red))
+            if row.problem == nil, Self.database(row) == "?" {
+                lines.append("    " + Output.colored("! \(SalvageHeader.unplacedWords)", .yellow))
+            }
             if let problem = row.problem { lines.append("    " + Output.colored("! \(problem)", .yellow)) }
         }
         let whole = rows.filter { $0.problem == nil && $0.commands != nil }

@@ -25,6 +25,12 @@ import Testing
                 == "warning salvaged: what the new master lacks (exact: 310 bytes, 10 commands) is saved in /s/a.resp; see "
                 + "'syncgate salvage show /s/a.resp'; 'syncgate salvage replay /s/a.resp --to redis://198.51.100.2:6379' "
                 + "puts it back")
+        let unplaced = Rejoin.Kept.file(
+            .init(name: "a.resp", span: StreamSpan(psyncID: "h", from: 1, to: 311), writes: 10, isPlaced: false))
+        #expect(
+            words(Rejoin.Account(missing: lost, kept: [unplaced]))?.hasSuffix(
+                "'syncgate salvage replay /s/a.resp --to redis://198.51.100.2:6379 --database N' puts it back; for which "
+                    + "database the first of them are meant is not known: replay asks for it (--database N)") == true)
         #expect(
             words(Rejoin.Account(missing: lost, kept: [snapshot]))?.hasSuffix(
                 "is saved in /s/a.rdb; 'syncgate salvage list' has all that is kept") == true)

@@ -36,6 +36,34 @@ struct RejoinTests {
             #expect(outcome.step("detached") != nil)
             try await pair.expectRolesSwapped(countingResyncs: false)
             try pair.expectFile()
+            // The new master does not know the history that its file is of, but the one that this continues.
+            try await RedisPair.send(["SET", "lost:1", "since"], to: pair.replica)
+            let replayed = try await pair.replay(["--only-missing"])
+            #expect((replayed.json("rule") as? String)?.contains("backlog") == true, "\(replayed.output)")
+            #expect(
+                replayed.json("applied") as? Int == 6 && replayed.json("skipped") as? Int == 1, "\(replayed.output)")
+            // What a replay has written is no change that anybody else has made.
+            try await RedisPair.send(["DEL", try pair.marker()], to: pair.replica)
+            let again = try await pair.replay(["--only-missing", "--dry-run"])
+            #expect(again.json("applied") as? Int == 6, "\(again.output)")
+        }
+    }
+
+    @Test(
+        "keys that expire all the time behind a password fence do not hold it up",
+        arguments: RedisVersion.available.filter { $0 == .v2_8 || $0 == .v5_0 }, [true, false])
+    func expiry(version: RedisVersion, isRemembered: Bool) async throws {
+        // 5.0 knows by itself what is missing.
+        if version == .v5_0, !isRemembered { return }
+        try await withPair(version, arguments: ["--repl-backlog-size", "16mb", "--hz", "500"]) { pair in
+            let promotion = try await pair.diverge()
+            let script = "for i = 1, 40000 do redis.call('PSETEX', 'brief:' .. i, 300 + math.floor(i / 10), 'x') end"
+            try await RedisPair.send(["EVAL", script, "0"], to: pair.master)
+            try await RedisPair.wait("expiry") { try await RedisPair.info(pair.master)["expired_keys"] != "0" }
+            let report = try await pair.follow(isRemembered ? promotion : nil)
+            #expect(report.result == .demoted, "\(report.reason)")
+            #expect(try pair.kept().map(\.kind) == [isRemembered ? .writes : .snapshot])
+            #expect(try pair.kept().map(\.problem) == [nil])
         }
     }
 
@@ -238,13 +266,29 @@ extension RedisPair {
     }
 
     /// Makes the old master follow, as the daemon does it.
-    fileprivate func follow(_ promotion: RememberedPromotion) async throws -> OperationReport {
+    fileprivate func follow(_ promotion: RememberedPromotion?) async throws -> OperationReport {
         var options = DemotionRun.Options(local: Endpoint(url: master.url), peer: Endpoint(url: replica.url))
         options.stateDirectory = stateDirectory
         options.force = true
         options.salvage.promotion = promotion
         options.guardProgram = SyncgateProcess.sibling("syncgate")
         return await DemotionRun(options, report: { _ in }).run()
+    }
+
+    /// Replays the one file to the new master.
+    fileprivate func replay(_ more: [String]) async throws -> SyncgateProcess.Outcome {
+        let name = try kept().first?.name ?? ""
+        return try await SyncgateProcess.run(
+            [
+                "salvage", "replay", name, "--to", "redis://127.0.0.1:\(replica.port)", "--state-dir", stateDirectory,
+                "--format", "json",
+            ] + more)
+    }
+
+    /// The key of its marker.
+    fileprivate func marker() throws -> String {
+        guard let header = try kept().first?.file?.header else { return "" }
+        return ReplayMarker.key(replicationID: header.replicationID, from: header.from)
     }
 
     /// What lies in the salvage folder.

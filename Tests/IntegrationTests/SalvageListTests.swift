@@ -57,6 +57,7 @@ struct SalvageListTests {
                 #expect(problem.contains(words), "\(problem)")
             }
             let table = try await list(files).output
+            #expect(table.contains("  COMMANDS  DB  FAILOVER\n") && table.contains("         7   0        17\n"))
             #expect(table.contains("FILE ") && table.contains("7 commands in 1 whole salvage file\n"), "\(table)")
             let saved = try SalvageFolder(path: files.folder).entries().compactMap(\.saved)
             #expect(saved.map(\.name) == [name] && saved.first?.writes == 7)
@@ -64,6 +65,16 @@ struct SalvageListTests {
                 saved.first?.span
                     == StreamSpan(
                         psyncID: Files.history, from: 101, to: 101 + Int64(SalvageReplayTests.mixed.bytes.count)))
+        }
+    }
+
+    @Test("a file that does not know for which database its first writes are meant says so in the list")
+    func unplaced() async throws {
+        try await Files.with { files in
+            _ = try files.write(Files.resp("INCR", "n"), commands: 1, database: nil)
+            let table = try await list(files).output
+            #expect(table.contains("         1   ?        17\n"), "\(table)")
+            #expect(table.contains("    ! for which database the first of them are meant is not known"), "\(table)")
         }
     }
 

@@ -77,6 +77,31 @@ struct SalvageMissingTests {
         }
     }
 
+    @Test("what was left out takes what builds on it along")
+    func base() async throws {
+        try await withPair(.v7_0, keys: 2) { pair in
+            try await Files.with { files in
+                let name = try await lost(
+                    pair, files,
+                    [
+                        ["RENAME", "key:0", "moved"], ["APPEND", "moved", "+"], ["APPEND", "key:1", "+"],
+                        ["EVAL", "redis.call('INCR', KEYS[1])", "1", "counted"], ["INCR", "counted"],
+                        ["INCR", "other"],
+                    ])
+                try await RedisPair.send(["SET", "key:0", "new"], to: pair.replica)
+                let outcome = try await files.replay(name, to: pair.replica, ["--only-missing"])
+                #expect(outcome.exitCode == 0, "\(outcome.errors)")
+                #expect(
+                    outcome.json("skipped") as? Int == 4 && outcome.json("applied") as? Int == 2, "\(outcome.output)")
+                for (key, value) in [
+                    ("key:0", "new"), ("moved", nil), ("key:1", "value+"), ("counted", nil), ("other", "1"),
+                ] as [(String, String?)] {
+                    #expect(try await pair.replica.text(["GET", key]) == value, "\(key)")
+                }
+            }
+        }
+    }
+
     @Test(
         "interrupted, it leaves out the same ones, and only with the same option",
         arguments: [RedisVersion.v6_2, .v8_2])

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// A TCP server that says what a test tells it to, over real loopback sockets.
 struct FakeServer {
@@ -9,12 +10,27 @@ struct FakeServer {
         case greeting([UInt8], hangsUp: Bool)
         /// Sends the bytes when the first bytes of the client have come, then hangs up or not.
         case answer([UInt8], hangsUp: Bool)
+        /// Answers each piece that comes with the next of these, and writes down what came.
+        case answers([[UInt8]], Log)
         /// As `answer`, one byte per segment.
         case drip([UInt8])
         /// Sends `prefix` and then `block` again and again, as fast as the client reads.
         case endless(prefix: [UInt8], block: [UInt8])
         /// Never says anything.
         case silence
+    }
+
+    /// What came over a connection.
+    final class Log: Sendable {
+        private let state = Mutex<(bytes: [UInt8], hasEnded: Bool)>(([], false))
+
+        /// All of it.
+        var received: String { state.withLock { String(decoding: $0.bytes, as: UTF8.self) } }
+        /// Whether the client has closed it.
+        var hasEnded: Bool { state.withLock(\.hasEnded) }
+
+        fileprivate func note(_ bytes: [UInt8]) { state.withLock { $0.bytes += bytes } }
+        fileprivate func end() { state.withLock { $0.hasEnded = true } }
     }
 
     let port: Int
@@ -55,6 +71,7 @@ private final class FakeServerHandler: ChannelInboundHandler {
 
     private let behaviour: FakeServer.Behaviour
     private var hasAnswered = false
+    private var pieces = 0
 
     init(_ behaviour: FakeServer.Behaviour) { self.behaviour = behaviour }
 
@@ -62,11 +79,21 @@ private final class FakeServerHandler: ChannelInboundHandler {
         if case .greeting(let bytes, let hangsUp) = behaviour { send(bytes, hangsUp: hangsUp, context: context) }
     }
 
+    func channelInactive(context: ChannelHandlerContext) {
+        if case .answers(_, let log) = behaviour { log.end() }
+        context.fireChannelInactive()
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .answers(let answers, let log) = behaviour {
+            log.note(Array(unwrapInboundIn(data).readableBytesView))
+            if pieces < answers.count { send(answers[pieces], hangsUp: false, context: context) }
+            pieces += 1
+        }
         guard !hasAnswered else { return }
         hasAnswered = true
         switch behaviour {
-        case .greeting, .silence: break
+        case .greeting, .silence, .answers: break
         case .answer(let bytes, let hangsUp): send(bytes, hangsUp: hangsUp, context: context)
         case .drip(let bytes): drip(bytes[...], context: context)
         case .endless(let prefix, let block):

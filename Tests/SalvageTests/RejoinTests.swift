@@ -95,7 +95,7 @@ struct RejoinTests {
         #expect(story.after(.read(tally)) == [.writeFile(span(101, 411), tally)])
         for event in [Rejoin.Event.written, .synced] { _ = story.after(event) }
         _ = story.after(.renamed("f.resp"))
-        let file = Rejoin.SavedFile(name: "f.resp", span: span(90, 411), writes: 11)
+        let file = Rejoin.SavedFile(name: "f.resp", span: span(90, 411), writes: 11, isPlaced: false)
         let account = Rejoin.Account(missing: .init(bytes: 310, commands: 11), kept: [.file(file)])
         #expect(story.look(master(oldID, at: 410)) == [.follow(account, before: at(5000))])
     }
@@ -105,6 +105,9 @@ struct RejoinTests {
         arguments: [
             (oldID, 1_000_000, 1, 65_536), (oldID, 1_000_000, 999_000, 1001), (oldID, 1_000_000, 1_000_001, 0),
             (nil, 1_000_000, 1, 1_000_000),
+            // 1 MiB is full: what comes until it is read, pushes out its beginning.
+            (nil, 2_000_000, 951_475, 1_015_758), (oldID, 2_000_000, 951_475, 65_536),
+            (oldID, 2_000_000, 1_950_000, 50_001),
         ] as [(String?, Int64, Int64, Int64)])
     func leads(id: String?, offset: Int64, first: Int64, lead: Int64) {
         var rejoin = Rejoin()
@@ -118,6 +121,106 @@ struct RejoinTests {
         #expect(
             rejoin.handle(.examined(reading), now: start)
                 == [.readBacklog(span(offset + 1, offset + 51, id ?? oldRunID), lead: lead)])
+    }
+
+    @Test(
+        "nothing is read from the first 32 KiB of a full backlog but what is missing there",
+        arguments: [(951_424, 0), (984_192, 0), (984_202, 10)] as [(Int64, Int64)])
+    func fullBacklog(promotion: Int64, lead: Int64) {
+        var story = Story()
+        // 1 MiB, from 951,425 on.
+        #expect(
+            story.look(master(oldID, at: 2_000_000, first: 951_425), promoted(at: promotion))
+                == [.readBacklog(span(promotion + 1, 2_000_001), lead: lead)])
+    }
+
+    @Test("where 64 KiB do not tell the database, all of the backlog is read before what is missing, once")
+    func database() {
+        let old = master(oldID, at: 900_310)
+        let missing = span(900_001, 900_311)
+        let unplaced = StreamTally(from: 900_001, to: 900_311, writes: 10)
+        let placed = StreamTally(from: 900_001, to: 900_311, writes: 10, firstDatabase: 3)
+        func asked() -> Story {
+            var story = Story()
+            #expect(story.look(old, promoted(at: 900_000)) == [.readBacklog(missing, lead: 65_536)])
+            #expect(story.after(.read(unplaced)) == [.readBacklog(missing, lead: 900_000)])
+            return story
+        }
+        func kept(_ story: Story) -> [Rejoin.Action] {
+            var story = story
+            for event in [Rejoin.Event.written, .synced] { _ = story.after(event) }
+            _ = story.after(.renamed("f.resp"))
+            return story.look(old, promoted(at: 900_000))
+        }
+        func account(isPlaced: Bool) -> [Rejoin.Action] {
+            let file = Rejoin.SavedFile(name: "f.resp", span: missing, writes: 10, isPlaced: isPlaced)
+            return [.follow(.init(missing: exact310, kept: [.file(file)]), before: at(5000))]
+        }
+        var story = asked()
+        #expect(story.after(.read(placed)) == [.writeFile(missing, placed)])
+        #expect(kept(story) == account(isPlaced: true))
+        story = asked()
+        #expect(story.after(.read(unplaced)) == [.writeFile(missing, unplaced)])
+        #expect(kept(story) == account(isPlaced: false))
+        // What was read first is as good as it was.
+        story = asked()
+        #expect(story.after(.stepFailed(.read("no"))) == [.writeFile(missing, unplaced)])
+    }
+
+    @Test("keys that expire behind a password fence do not hold it up, and are no writes that are lost")
+    func expiry() {
+        var expired = StreamTally(from: 411, to: 461, writes: 2, firstDatabase: 0)
+        expired.deletions = 2
+        func look(_ fence: Fence, at milliseconds: Int = 0) -> Story {
+            var story = saved310(behind: fence)
+            #expect(
+                story.look(master(oldID, at: 460), at: milliseconds) == [.readBacklog(span(411, 461), lead: 410)])
+            return story
+        }
+        var story = look(.password)
+        let account = Rejoin.Account(missing: .init(bytes: 360, commands: 10), kept: [.file(file310)])
+        #expect(story.after(.read(expired)) == [.follow(account, before: at(5000))])
+        // Too late for this look: the next one tells.
+        story = look(.password, at: 4400)
+        #expect(story.after(.read(expired), at: 4600) == [.examine])
+        // The other fence stops expiry; and what else was written is kept.
+        story = look(.clientPause)
+        #expect(story.after(.read(expired)) == [.writeFile(span(411, 461), expired)])
+        var written = expired
+        written.writes = 3
+        story = look(.password)
+        #expect(story.after(.read(written)) == [.writeFile(span(411, 461), written)])
+    }
+
+    @Test("what was deleted before the fence, or after it had ended, is kept")
+    func deletions() {
+        var first = StreamTally(from: 101, to: 411, writes: 10, firstDatabase: 0)
+        first.deletions = 10
+        var story = Story()
+        _ = story.after(.fenced(.password, until: at(5000), runID: oldRunID))
+        _ = story.look(master(oldID, at: 410))
+        #expect(story.after(.read(first)) == [.writeFile(span(101, 411), first)])
+        var second = StreamTally(from: 411, to: 461, writes: 2, firstDatabase: 0)
+        second.deletions = 2
+        story = saved310(behind: .password)
+        _ = story.after(.fenced(.password, until: at(10_000), runID: oldRunID), at: 5000)
+        _ = story.look(master(oldID, at: 460), at: 5100)
+        #expect(story.after(.read(second), at: 5100) == [.writeFile(span(411, 461), second)])
+    }
+
+    @Test(
+        "a snapshot of what nobody can count covers what expires after it", arguments: [Fence.password, .clientPause])
+    func expiryAfterSnapshot(fence: Fence) {
+        var story = Story()
+        _ = story.after(.fenced(fence, until: at(5000), runID: oldRunID))
+        let new = master(nil, at: 9000, runID: newRunID)
+        #expect(story.look(master(nil, at: 410), new) == [.snapshot(.unknown(.noPromotionKnown))])
+        _ = story.after(.snapshotKept("s.rdb"))
+        let account = Rejoin.Account(missing: nil, kept: [.snapshot(name: "s.rdb", offset: 410)])
+        #expect(
+            story.look(master(nil, at: 450), new)
+                == (fence == .password
+                    ? [.follow(account, before: at(5000))] : [.snapshot(.unknown(.noPromotionKnown))]))
     }
 
     @Test("each step of the file that fails leads to a snapshot, and that to a refusal", arguments: 0..<3)
@@ -328,8 +431,9 @@ struct RejoinTests {
         #expect(leaked == 31)
     }
 
-    private func saved310() -> Story {
+    private func saved310(behind fence: Fence = .clientPause) -> Story {
         var story = Story()
+        #expect(story.after(.fenced(fence, until: at(5000), runID: oldRunID)) == [])
         _ = story.look(master(oldID, at: 410))
         for event in [Rejoin.Event.read(tally310), .written, .synced] { _ = story.after(event) }
         #expect(story.after(.renamed("f.resp")) == [.examine])

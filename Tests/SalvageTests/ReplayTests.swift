@@ -122,6 +122,51 @@ struct ReplaySendingTests {
         #expect(CommandKeys(Self.command(["ZUNIONSTORE", "d", "1", "a"]), database: 0) == .unlisted)
     }
 
+    @Test("what was left out takes what comes after it along")
+    func omissions() {
+        func keys(_ words: [String]) -> CommandKeys { CommandKeys(Self.command(words), database: 4) }
+        func omitting(_ words: [String]) -> ReplayOmissions {
+            var omissions = ReplayOmissions()
+            omissions.add(Self.command(words), keys(words), database: 4)
+            return omissions
+        }
+        let renamed = omitting(["RENAME", "a", "b"])
+        #expect(renamed.reason(for: keys(["INCR", "b"])) == #"a write to "b" before it was left out"#)
+        #expect(renamed.reason(for: keys(["INCR", "c"])) == nil)
+        #expect(renamed.reason(for: CommandKeys(Self.command(["INCR", "b"]), database: 3)) == nil)
+        let script = omitting(["EVAL", "return 1", "2", "a", "b", "c"])
+        #expect(script.reason(for: keys(["INCR", "b"])) != nil && script.reason(for: keys(["INCR", "c"])) == nil)
+        for words in [["EVAL", "return 1", "0"], ["FLUSHDB"], ["SOMETHING", "new"], ["FCALL", "f"]] {
+            #expect(omitting(words).reason(for: keys(["INCR", "z"])) == "\(words[0]) before it was left out")
+        }
+        #expect(omitting(["PUBLISH", "c", "m"]).reason(for: keys(["INCR", "c"])) == nil)
+    }
+
+    @Test("batches of a replay in a file: what the server has of them, by that replay's marker")
+    func replaysInside() {
+        let batch = resp("MULTI") + resp("INCR", "n") + resp("SET", "syncgate:replay:f:5", "40") + resp("EXEC")
+        let end = resp("SET", "syncgate:replay:f:5", "60", "PXAT", "1700000000000")
+        let both =
+            resp("MULTI") + resp("INCR", "n") + resp("SET", "syncgate:replay:f:5", "50") + resp("INCR", "m")
+            + resp("SET", "syncgate:replay:g:7", "90") + resp("EXEC")
+        let file = units(batch + end + both + resp("INCR", "x"))
+        #expect(file.map { $0.markers(database: 0).map(\.key.last) } == [["5"], ["5"], ["5", "7"], []])
+        #expect(file[0].markers(database: 0).map(\.offset) == [40])
+        func held(_ replays: [String: Int64]) -> [Bool] { file.map { $0.isHeld(by: replays, database: 0) } }
+        #expect(held([:]) == [false, false, false, false])
+        #expect(held(["syncgate:replay:f:5": 39]) == [false, false, false, false])
+        #expect(held(["syncgate:replay:f:5": 40]) == [true, false, false, false])
+        #expect(held(["syncgate:replay:f:5": 60, "syncgate:replay:g:7": 90]) == [true, true, true, false])
+        // The second replay's batch has more in it than what the server has.
+        let first = ["syncgate:replay:f:5": Int64(60)]
+        #expect(file.map { $0.partlyHeld(by: first, database: 0) } == [nil, nil, "syncgate:replay:f:5", nil])
+        #expect(file[2].partlyHeld(by: ["syncgate:replay:g:7": 90], database: 0) == nil)
+        // Markers are keys of database 0.
+        #expect(units(end, database: 1)[0].markers(database: 0).isEmpty)
+        #expect(units(end, database: nil)[0].markers(database: 0).count == 1)
+        #expect(units(resp("SET", "syncgate:replay:f:5:skips", "8:x")).allSatisfy { $0.markers(database: 0).isEmpty })
+    }
+
     private static func command(_ words: [String]) -> StreamCommand {
         StreamCommand(
             offset: 1, length: 1, arguments: words.map { Array($0.utf8) }, kind: .write, database: nil,
@@ -188,6 +233,22 @@ struct ReplayDecisionTests {
         (replay, actions) = begun { $0.held = 41 }
         #expect(try batch(actions).units.map(\.start) == [22, 43])
         #expect(replay.tally.held == 1)
+    }
+
+    @Test("it leaves out the batches of another replay that the server has")
+    func heldByReplay() throws {
+        let bytes =
+            resp("MULTI") + resp("INCR", "n") + resp("SET", "syncgate:replay:f:5", "40") + resp("EXEC")
+            + resp("INCR", "x")
+        var request = Replay.Request(marker: "m", from: 1, to: 1 + Int64(bytes.count))
+        request.replays = ["syncgate:replay:f:5": 40]
+        var replay = Replay(request)
+        var actions = replay.handle(.connected(.absent), now: .now)
+        for unit in units(bytes) { actions = replay.handle(.unit(unit, isSkipped: false), now: .now) }
+        #expect(actions == [.read])
+        actions = replay.handle(.fileEnded, now: .now)
+        #expect(try batch(actions).units.flatMap(\.writes).map(\.arguments) == [[Array("INCR".utf8), Array("x".utf8)]])
+        #expect(replay.tally.held == 2)
     }
 
     @Test("a marker that no replay of this file can have written ends it")

@@ -257,4 +257,13 @@ struct ReplicationStreamErrorTests {
         #expect(single < .seconds(60) && atOnce < .seconds(60))
         print("byte by byte: \(long.count) bytes in \(single); at once: \(many.count) bytes in \(atOnce)")
     }
+
+    @Test("what a key's expiry looks like is counted, and a transaction's or several keys' deletion is none")
+    func deletions() {
+        let tally = Reading([
+            resp("DEL", "a") + resp("unlink", "b") + resp("DEL", "a", "b") + resp("MULTI") + resp("DEL", "c")
+                + resp("EXEC") + resp("SET", "DEL", "x")
+        ]).tally
+        #expect(tally.writes == 5 && tally.deletions == 2)
+    }
 }

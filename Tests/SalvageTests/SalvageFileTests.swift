@@ -22,6 +22,33 @@ struct SalvageFileTests {
         #expect(unknown.encoded == resp("ECHO", text))
     }
 
+    @Test("a history that was begun only to be read names the one that the new master knows")
+    func origin() throws {
+        let new = promoted(at: 100)
+        let detached = master(otherID, at: 424, previous: oldID, secondOffset: 411)
+        let origin = SalvageHeader.Origin(of: span(101, 425, otherID), old: detached, new: new)
+        #expect(origin == .init(replicationID: oldID, end: 410))
+        #expect(SalvageHeader.Origin(of: span(101, 411), old: master(oldID, at: 410), new: new) == nil)
+        // The new master knows neither; and the one that it was promoted out of before is remembered.
+        let later = master(newID, at: 9000, previous: "dd", secondOffset: 5000)
+        #expect(SalvageHeader.Origin(of: span(101, 425, otherID), old: detached, new: later) == nil)
+        #expect(
+            SalvageHeader.Origin(of: span(101, 425, otherID), old: detached, new: later, promotion: remembered100)
+                == .init(replicationID: oldID, end: 410))
+        var header = Self.header
+        (header.replicationID, header.origin) = (otherID, origin)
+        let line = Self.line.replacing("aaaa", with: "cccc") + " origin=\(oldID):410"
+        #expect(header.encoded == resp("ECHO", line) + resp("SELECT", "3"))
+        #expect(try SalvageFile(prefix: header.encoded, size: Int64(header.encoded.count) + 310).header == header)
+        #expect(header.replicationIDs == [otherID, oldID])
+        for bad in ["", ":", ":5", "x", "x:", "x:-1", "x:9223372036854775807"] {
+            let prefix = resp("ECHO", Self.line + " origin=\(bad)") + resp("SELECT", "3")
+            #expect(throws: SalvageHeaderError.malformed(.origin, value: bad)) {
+                try SalvageFile(prefix: prefix, size: Int64(prefix.count) + 310)
+            }
+        }
+    }
+
     @Test("what goes in comes out", arguments: [0, 3, nil] as [Int?], ["a", "node b=c%\r\n*1\u{e4}", "-.-"])
     func roundTrip(database: Int?, node: String) throws {
         var header = Self.header
