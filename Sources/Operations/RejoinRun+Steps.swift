@@ -283,11 +283,12 @@ extension RejoinRun {
         }
     }
 
-    /// Redis can resume only where the old master holds nothing that the new one has not, and only from version 4 on.
     private func announceResync(_ account: Rejoin.Account, _ reading: Rejoin.Reading?) {
-        guard let reading, reading.old.identity == nil || account.missing.map({ $0.bytes > 0 }) ?? true else { return }
-        let size = reading.new.usedMemory.map { "of about \(max($0 >> 20, 1)) MB" } ?? "of all data"
-        recorder.record("full_resync", "it will do a full resync \(size) (the memory of \(newURL))")
+        guard let reading,
+            let words = FullResync.words(
+                for: reading.old, from: reading.new, at: newURL, isAhead: account.missing.map { $0.bytes > 0 } ?? true)
+        else { return }
+        recorder.record(FullResync.step, words)
     }
 
     func park() async {
