@@ -155,8 +155,9 @@ extension RejoinRun {
 
     func write(_ span: StreamSpan, _ tally: StreamTally, _ progress: Progress) -> Rejoin.Event {
         guard let payload = progress.backlog?.payload else { return .stepFailed(.file("nothing was read")) }
-        let header = SalvageHeader(
+        var header = SalvageHeader(
             tally, of: span, node: options.node, time: WallClock.now, transition: options.transition)
+        (header.epoch, header.writtenAfter) = (options.epoch, options.writtenAfter)
         return step(.written) { () throws(FileTrouble) in try progress.writer.write(header, payload) }
     }
 
@@ -215,9 +216,10 @@ extension RejoinRun {
             case .none, .unrelated, .unknown: 0
             }
         let id = reading.old.identity?.id ?? reading.old.server?.runID ?? "unknown"
-        let header = SalvageHeader(
+        var header = SalvageHeader(
             node: options.node, time: WallClock.now, replicationID: id, from: from,
             to: max(reading.old.dataOffset + 1, from), commands: 0, database: nil, transition: options.transition)
+        header.epoch = options.epoch
         return SalvageFileName(header).snapshot
     }
 
