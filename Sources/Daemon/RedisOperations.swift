@@ -133,10 +133,12 @@ final class RedisOperations: Sendable {
             var options = demotion(.handOver, timeout, stop)
             options.onPromoted = { progress(.promoted) }
             return .init(await DemotionRun(options, over: servers, report: { _ in }).run(), startedAt)
-        case .follow(let accepted, let promotion):
+        case .follow(let accepted, let promotion, let origin):
             var options = demotion(.follow(accepting: accepted.limit), configuration.connectTimeout * 4, stop)
             options.salvage.promotion = promotion
             options.salvage.transition = transition
+            options.salvage.epoch = origin.epoch
+            options.salvage.writtenAfter = origin.writtenAfter.map { WallClock.text($0) }
             return .init(
                 await DemotionRun(options, over: servers, report: { progress(.step($0)) }).run(), startedAt)
         case .park:

@@ -199,8 +199,10 @@ public final class RedisSide: Sendable {
 
     private func run(_ next: Order, _ stop: StopFlag) async -> OperationOutcome {
         let operations = operations.withLock { $0 }
-        return await operations.run(next.order, transition: next.transition, stop: stop) {
-            self.tell(.progress(next.id, $0))
+        return await operations.run(next.order, transition: next.transition, stop: stop) { progress in
+            // What it costs is known before it is done, and no entry of the history before its end.
+            if case .step(let step) = progress, step.step == FullResync.step { self.log(.info, step.step, step.detail) }
+            self.tell(.progress(next.id, progress))
         }
     }
 

@@ -59,6 +59,7 @@ extension Coordinator {
 
     private mutating func take(local reading: RedisReading, _ now: Instant) {
         let isAnother = local.take(reading, now) != nil
+        if let observation = reading.observation { trail.note(observation) }
         // What another process had for a master says nothing of this one; nor has a master one, whatever it followed before.
         if isAnother || local.isMaster == true && running == nil { (masterGone, masterSample) = (nil, nil) }
         judgeMaster()

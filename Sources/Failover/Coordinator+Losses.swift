@@ -9,7 +9,7 @@ extension Coordinator {
     private static let promotionPatience: Duration = .seconds(3)
 
     /// Has the local server follow the peer's, which is told by what promotion it is master. Before Redis 4 nothing else says
-    /// what the peer lacks: then that is waited for, a moment.
+    /// what the peer lacks, and nothing at all which failover that belongs to: that is waited for, a moment.
     mutating func follow(_ discard: RedisOrder.Discard, _ now: Instant) {
         if needsPromotion(discard) {
             let since = promotionAwaitedSince ?? now
@@ -17,12 +17,41 @@ extension Coordinator {
             guard now - since >= Self.promotionPatience else { return }
         }
         promotionAwaitedSince = nil
-        order(.follow(accepting: discard, promotion: presence?.promotion), now)
+        order(.follow(accepting: discard, promotion: presence?.promotion, origin: origin), now)
     }
 
-    /// Whether the local server has a backlog that could be read, if it were known from where on.
+    /// Which failover that belongs to which the local server alone holds, and since when it may do so.
+    private var origin: SurplusOrigin {
+        SurplusOrigin(epoch: presentEpoch, writtenAfter: fork.flatMap { trail.lastSeen(notBeyond: $0) })
+    }
+
+    /// The number of the promotion by which the peer's server is master: its daemon still remembers that promotion, or has
+    /// counted more of them than this node. Otherwise somebody else has promoted it, and nobody has counted that.
+    private var presentEpoch: UInt64? {
+        guard let presence, presence.isMaster, presence.promotion != nil || presence.epoch > memory.epoch else {
+            return nil
+        }
+        return presence.epoch
+    }
+
+    /// The last offset of the local server that the peer's has as well; nil where nobody can tell.
+    private var fork: Int64? {
+        guard let own = local.info, let theirs = peer.last?.info else { return nil }
+        guard let history = own.history, let other = theirs.history else {
+            return presence?.promotion.flatMap { $0.masterRunID == own.server?.runID ? $0.offset : nil }
+        }
+        switch history.relation(to: other) {
+        case .ahead(let bytes), .diverged(let bytes, _): return own.dataOffset - bytes
+        case .same, .behind, .unrelated: return nil
+        }
+    }
+
+    /// Whether the local server holds something that the other daemon, which is not to be seen yet, has a number for; or has a
+    /// backlog that could be read, if it were known from where on.
     private func needsPromotion(_ discard: RedisOrder.Discard) -> Bool {
-        guard discard != .nothing, let info = local.info, info.identity == nil, info.masterLink == nil,
+        guard discard != .nothing else { return false }
+        guard presence != nil || decision != nil else { return true }
+        guard let info = local.info, info.identity == nil, info.masterLink == nil,
             info.backlog.isActive
         else { return false }
         return presence?.promotion?.masterRunID != info.server?.runID

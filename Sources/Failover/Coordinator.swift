@@ -210,6 +210,8 @@ struct Coordinator: Sendable, Equatable {
     var rememberedAt: Instant?
     private var shown: Presence?
     private var lookedAt: Instant?
+    /// Since when the local server may hold what the peer's lacks.
+    var trail = OffsetTrail()
     /// Collected while an event is handled.
     var output: [Action] = []
 

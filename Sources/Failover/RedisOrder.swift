@@ -17,8 +17,9 @@ public enum RedisOrder: Sendable, Equatable {
     case handOver(timeout: Duration)
     /// Make the local server follow the peer's, counting what that discards. Where the local one takes writes, they are
     /// fenced first, and what is discarded is looked at once more behind the fence: not more than `accepting`, and not before
-    /// it is safe, as `on_divergence` has it, which may take minutes. `promotion`: the peer's, where its daemon tells it.
-    case follow(accepting: Discard, promotion: RememberedPromotion? = nil)
+    /// it is safe, as `on_divergence` has it, which may take minutes. `promotion`: the peer's, where its daemon tells it;
+    /// `origin`: for whoever looks at the files.
+    case follow(accepting: Discard, promotion: RememberedPromotion? = nil, origin: SurplusOrigin = SurplusOrigin())
     /// `SLAVEOF 127.0.0.1 1` on the local server: read-only, with its data set, following nobody.
     case park
     /// Close the connections of the local server's clients.

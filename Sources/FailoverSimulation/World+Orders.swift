@@ -24,7 +24,7 @@ extension World {
             auditElection(host)
             lead(host, end)
         case .handOver(let timeout): handOver(timeout, id, host, end)
-        case .follow(let accepting, _):
+        case .follow(let accepting, _, _):
             FollowJob(host: host, peer: peer(of: host), accepting: accepting, startedAt: now, finish: end).start(self)
         case .park:
             let startedAt = instant

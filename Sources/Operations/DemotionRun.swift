@@ -96,7 +96,7 @@ public struct DemotionRun: Sendable {
         recorder.record("local", PromotionRun.describe(options.local, ours))
         recorder.record("peer", PromotionRun.describe(options.peer, theirs))
         recordOverridden(ours, theirs)
-        let report = await act(on: settled(ours, theirs), ours, (host, port))
+        let report = await act(on: settled(ours, theirs), (ours, theirs), (host, port))
         // Whatever an interrupted run had begun is overtaken by now.
         if report.result == .demoted || report.result == .alreadyReplica, !options.isDryRun { journal.deleteUnfenced() }
         return report
@@ -149,8 +149,11 @@ public struct DemotionRun: Sendable {
     }
 
     private func act(
-        on decision: Demotion.Decision, _ ours: ReplicationInfo, _ target: (host: String, port: Int)
+        on decision: Demotion.Decision, _ servers: (ours: ReplicationInfo, theirs: ReplicationInfo),
+        _ target: (host: String, port: Int)
     ) async -> OperationReport {
+        let resync = FullResync.words(
+            for: servers.ours, from: servers.theirs, at: options.peer.url, isAhead: decision.findsSurplus)
         switch decision {
         case .alreadyFollows:
             return await awaitLink(.alreadyReplica, loss: .none, "it follows \(options.peer.url) already")
@@ -159,11 +162,11 @@ public struct DemotionRun: Sendable {
         case .refuse(let reason):
             // So few bytes may be nothing but the master's own PINGs.
             guard let bytes = reason.bytes, DivergencePolicy.mayBeBookkeeping(bytes), !options.isDryRun else {
-                return refused(reason)
+                return refused(reason, decision.findsSurplus ? resync : nil)
             }
-            return await follow(target, ours, discarding: .bytes(bytes))
+            return await follow(target, discarding: .bytes(bytes), resync)
         case .follow(let discarded):
-            return await follow(target, ours, discarding: discarded)
+            return await follow(target, discarding: discarded, resync)
         }
     }
 
@@ -208,7 +211,7 @@ public struct DemotionRun: Sendable {
 
     /// Makes safe what the peer never got, and only then follows: `RejoinRun`.
     private func follow(
-        _ target: (host: String, port: Int), _ ours: ReplicationInfo, discarding: Demotion.Discarded
+        _ target: (host: String, port: Int), discarding: Demotion.Discarded, _ resync: String?
     ) async -> OperationReport {
         if options.isDryRun {
             recorder.record(
@@ -217,6 +220,7 @@ public struct DemotionRun: Sendable {
                 recorder.record(
                     "would_salvage", "on_divergence is \"\(options.salvage.policy.rawValue)\"; to \(folder)")
             }
+            if let resync { recorder.record(FullResync.step, resync) }
             return report(
                 .demoted, discarding == .nothing ? .done : .lossPossible,
                 "\(options.local.url) would follow \(options.peer.url) (dry run, nothing was changed)",
@@ -235,8 +239,8 @@ public struct DemotionRun: Sendable {
             return report
         case .overtaken:
             return await awaitLink(.demoted, loss: .none, "another run made it follow \(options.peer.url) meanwhile")
-        case .refused(let reason): return refused(reason)
-        case .leaked(let bytes): return refused(.wouldDiscard(.bytes(bytes)))
+        case .refused(let reason): return refused(reason, resync)
+        case .leaked(let bytes): return refused(.wouldDiscard(.bytes(bytes)), resync)
         case .keptBack(let refusal): return keptBack(refusal)
         case .failed(let words):
             return report(.failed, .unreachable, "the local server \(options.local.url): \(words)")
@@ -295,8 +299,10 @@ public struct DemotionRun: Sendable {
             remedy: "look at its log, and at masterauth if the peer has a password", loss: loss)
     }
 
-    private func refused(_ reason: Demotion.Reason) -> OperationReport {
-        var report = report(.refused, .refused, "\(reason)", remedy: reason.remedy, loss: reason.prospectiveLoss)
+    /// `resync`: what overriding it would cost.
+    private func refused(_ reason: Demotion.Reason, _ resync: String?) -> OperationReport {
+        let remedy = reason.remedy + (resync.map { "; then \($0)" } ?? "")
+        var report = report(.refused, .refused, "\(reason)", remedy: remedy, loss: reason.prospectiveLoss)
         report.reasonCode = reason.code
         return report
     }

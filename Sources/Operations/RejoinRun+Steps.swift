@@ -158,8 +158,9 @@ extension RejoinRun {
         let origin = progress.reading.flatMap {
             SalvageHeader.Origin(of: span, old: $0.old, new: $0.new, promotion: options.promotion)
         }
-        let header = SalvageHeader(
+        var header = SalvageHeader(
             tally, of: span, origin: origin, node: options.node, time: WallClock.now, transition: options.transition)
+        (header.epoch, header.writtenAfter) = (options.epoch, options.writtenAfter)
         return step(.written) { () throws(FileTrouble) in try progress.writer.write(header, payload) }
     }
 
@@ -220,9 +221,10 @@ extension RejoinRun {
             case .none, .unrelated, .unknown: 0
             }
         let id = reading.old.identity?.id ?? reading.old.server?.runID ?? "unknown"
-        let header = SalvageHeader(
+        var header = SalvageHeader(
             node: options.node, time: WallClock.now, replicationID: id, from: from,
             to: max(reading.old.dataOffset + 1, from), commands: 0, database: nil, transition: options.transition)
+        header.epoch = options.epoch
         return SalvageFileName(header).snapshot
     }
 
@@ -288,11 +290,12 @@ extension RejoinRun {
         }
     }
 
-    /// Redis can resume only where the old master holds nothing that the new one has not, and only from version 4 on.
     private func announceResync(_ account: Rejoin.Account, _ reading: Rejoin.Reading?) {
-        guard let reading, reading.old.identity == nil || account.missing.map({ $0.bytes > 0 }) ?? true else { return }
-        let size = reading.new.usedMemory.map { "of about \(max($0 >> 20, 1)) MB" } ?? "of all data"
-        recorder.record("full_resync", "it will do a full resync \(size) (the memory of \(newURL))")
+        guard let reading,
+            let words = FullResync.words(
+                for: reading.old, from: reading.new, at: newURL, isAhead: account.missing.map { $0.bytes > 0 } ?? true)
+        else { return }
+        recorder.record(FullResync.step, words)
     }
 
     func park() async {

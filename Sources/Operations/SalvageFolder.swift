@@ -111,8 +111,7 @@ extension SalvageFolder {
         } else {
             return nil
         }
-        let parts = SalvageFileName(
-            kind == .writes ? stem : stem.dropLast(SalvageFileName.snapshotSuffix.count) + SalvageFileName.suffix)
+        let parts = kind == .writes ? SalvageFileName(stem) : SalvageFileName(snapshot: stem)
         var entry = Entry(name: name, kind: kind, size: 0, parts: parts)
         look(at: &entry, in: folder)
         if isPartial, entry.problem == nil {

@@ -9,8 +9,12 @@ public struct SalvageOptions: Sendable {
     public var directory: String?
     /// The node whose server is made to follow, as the files name it.
     public var node: String
-    /// The number of the history's entry that the files belong to; `nil` where there is none.
+    /// The number of the entry in this node's own history that its return will lead to, as a rule; `nil` where there is none.
     public var transition: Int?
+    /// The number of the promotion by which the server that it follows is master; `nil` where nobody has counted it.
+    public var epoch: UInt64?
+    /// When what it holds beyond that one was not there yet, UTC; `nil` where that was not seen.
+    public var writtenAfter: String?
     /// The new master's promotion, where it is remembered: before Redis 4 nothing else tells what it lacks.
     public var promotion: RememberedPromotion?
 

@@ -82,7 +82,35 @@ final class SalvageWriter {
     }
 
     /// Bytes that may still be written in the folder, or where it will be made; `nil` where nobody can tell.
-    var freeBytes: Int64? {
+    var freeBytes: Int64? { Self.freeBytes(in: folder) }
+
+    /// Why there is no room in this folder for a file of so many bytes, and for what is kept of it: a link needs none, a
+    /// copy as much again where it goes to the same disk. `nil`: there is, or nobody can tell.
+    func shortage(of bytes: Int64, dumpedTo dump: String, in directory: String) throws(FileTrouble) -> String? {
+        guard access(directory, F_OK) == 0, let free = Self.freeBytes(in: directory) else { return nil }
+        guard bytes <= free else {
+            return "BGSAVE needs up to \(bytes) bytes in \(directory), and \(free) are free there"
+        }
+        guard try !canLink(dump, of: directory), bytes > free - bytes else { return nil }
+        return
+            "BGSAVE needs up to \(bytes) bytes in \(directory), and its copy as many in \(folder), on the same disk, "
+            + "where \(free) are free"
+    }
+
+    /// Whether a file of that folder needs no room here. One that is not there yet cannot be tried; on another disk it is
+    /// looked at where the copy is to go.
+    private func canLink(_ dump: String, of directory: String) throws(FileTrouble) -> Bool {
+        try makeFolder()
+        var (own, other) = (stat(), stat())
+        guard stat(folder, &own) == 0, stat(directory, &other) == 0, own.st_dev == other.st_dev else { return true }
+        let probe = "\(folder)/probe-\(getpid())\(SalvageFileName.snapshotSuffix)\(SalvageFileName.partialSuffix)"
+        unlink(probe)
+        guard link(dump, probe) == 0 else { return errno == ENOENT }
+        unlink(probe)
+        return true
+    }
+
+    private static func freeBytes(in folder: String) -> Int64? {
         var path = folder
         var status = statvfs()
         while statvfs(path, &status) != 0 {

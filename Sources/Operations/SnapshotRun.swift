@@ -31,7 +31,8 @@ struct SnapshotRun {
     /// Begins a `BGSAVE` after the call, waits for it, and keeps what it wrote under this name.
     func run(as name: String) async -> Outcome {
         do throws(Trouble) {
-            let dump = try await dumpPath()
+            let (directory, dump) = try await dumpPath()
+            try await requireRoom(for: dump, in: directory)
             let before = Self.mark(of: dump)
             try await begin()
             try await finish()
@@ -57,8 +58,8 @@ struct SnapshotRun {
         }
     }
 
-    /// `dir` and `dbfilename`.
-    private func dumpPath() async throws(Trouble) -> String {
+    /// `dir`, and the path of the file `dbfilename` there.
+    private func dumpPath() async throws(Trouble) -> (directory: String, path: String) {
         let outcomes = try await perform([["CONFIG", "GET", "dir"], ["CONFIG", "GET", "dbfilename"]])
         guard await server.isOnThisMachine else {
             throw .words("its dump file is on another machine, where a snapshot of it can be kept: run this there")
@@ -71,7 +72,21 @@ struct SnapshotRun {
             case .failure(let error): throw .words("CONFIG GET dir: \(error)")
             }
         }
-        return parts.joined(separator: "/")
+        return (parts[0], parts.joined(separator: "/"))
+    }
+
+    /// Redis writes the new file beside the old one. What it takes at most is the memory that it uses.
+    private func requireRoom(for dump: String, in directory: String) async throws(Trouble) {
+        let memory: Int64?
+        do throws(ServerTrouble) { memory = try await server.observe().info.usedMemory } catch {
+            throw .words("\(error)")
+        }
+        guard let memory else { return }
+        let shortage: String?
+        do throws(FileTrouble) { shortage = try writer.shortage(of: memory, dumpedTo: dump, in: directory) } catch {
+            throw .words("\(error)")
+        }
+        if let shortage { throw .words(shortage) }
     }
 
     /// One that was begun before does not count; nor can one begin while the append-only file is rewritten.

@@ -92,8 +92,8 @@ public enum SalvageRefusal: Sendable, Equatable {
 public struct SalvageCircumstances: Sendable, Equatable {
     /// The old master answers `INFO`, and little else: `loading` or `async_loading`.
     public var isLoading: Bool
-    /// How much a snapshot takes at most, bytes: `used_memory` (and again as much where the file must be copied); `nil`:
-    /// not known.
+    /// How much a snapshot takes at most on the disk below, bytes: `used_memory`; `nil`: not known. What Redis needs in its
+    /// own folder, and a copy on the same disk again, is looked at when it is made.
     public var snapshotBytes: Int64?
     /// Free on the disk that takes salvage files and snapshots, bytes; `nil`: not known, then it is tried.
     public var freeBytes: Int64?

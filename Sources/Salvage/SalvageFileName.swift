@@ -15,6 +15,8 @@ public struct SalvageFileName: Sendable, Hashable, CustomStringConvertible {
     public var from: Int64
     /// Offset of the byte after the last.
     public var to: Int64
+    /// Of a snapshot, which has no header: `SalvageHeader.epoch`.
+    public var epoch: UInt64?
 
     /// How every one ends.
     public static let suffix = ".resp"
@@ -28,7 +30,7 @@ public struct SalvageFileName: Sendable, Hashable, CustomStringConvertible {
         time = Escaping.fileName(header.time.filter { $0 != "-" && $0 != ":" })
         node = Escaping.fileName(header.node)
         replicationID = Escaping.fileName(header.replicationID.filter { $0 != "-" })
-        (from, to) = (header.from, header.to)
+        (from, to, epoch) = (header.from, header.to, header.epoch)
     }
 
     /// Reads a name; `nil` where it is none: another file, or one that is still being written.
@@ -44,11 +46,27 @@ public struct SalvageFileName: Sendable, Hashable, CustomStringConvertible {
         (self.from, self.to) = (from, to)
     }
 
+    /// Reads the name of a snapshot; `nil` where it is none.
+    public init?(snapshot name: String) {
+        guard name.hasSuffix(Self.snapshotSuffix) else { return nil }
+        let stem = name.dropLast(Self.snapshotSuffix.count)
+        if let whole = Self(stem + Self.suffix) {
+            self = whole
+            return
+        }
+        guard let mark = stem.lastIndex(of: "-"), case let word = stem[mark...].dropFirst(), word.first == "p",
+            let epoch = UInt64(word.dropFirst()), let rest = Self(stem[..<mark] + Self.suffix)
+        else { return nil }
+        self = rest
+        self.epoch = epoch
+    }
+
     /// The name.
     public var description: String { "\(stem)\(Self.suffix)" }
 
     /// The name of a snapshot with these parts: `from` is the first byte that the new master lacked, 0 where nobody can tell.
-    public var snapshot: String { "\(stem)\(Self.snapshotSuffix)" }
+    /// It ends in `-p` and the number of the promotion, where that is known: `…-51-120-p4.rdb`.
+    public var snapshot: String { "\(stem)\(epoch.map { "-p\($0)" } ?? "")\(Self.snapshotSuffix)" }
 
     private var stem: String { "\(time)-\(node)-\(replicationID)-\(from)-\(to)" }
 }

@@ -123,6 +123,9 @@ extension SalvageHeader {
             node: try text(.node), time: try text(.time), replicationID: try text(.replid), from: try number(.from),
             to: try number(.to), commands: try number(.commands), database: try optional(.database),
             transition: try optional(.transition), origin: try Self.origin(words[.origin]))
+        // Not in older files.
+        if words[.epoch] != nil { epoch = UInt64(try number(.epoch)) }
+        if words[.after] != nil { writtenAfter = try text(.after) }
         let said = try number(.bytes)
         guard bytes == said else { throw .contradiction(from: from, to: to, bytes: said) }
     }

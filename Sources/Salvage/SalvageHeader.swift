@@ -7,10 +7,11 @@
 // <words>, on one line, with one blank between them:
 //
 //     syncgate-salvage format=1 node=a time=2025-11-22T10:11:12.345Z replid=8f3c… from=51 to=120 bytes=69 commands=2
-//     database=0 transition=17
+//     database=0 transition=17 epoch=4 after=2025-11-22T10:09:58.101Z
 //
-// and `origin=<id>:<offset>` at the end, where the history of `replid` is one that the old master began only when it was made a
-// master again to be read: up to that offset its bytes are those of the history <id>, which the new master knows.
+// The last two only where they are known; and `origin=<id>:<offset>` behind them, where the history of `replid` is one that the
+// old master began only when it was made a master again to be read: up to that offset its bytes are those of the history <id>,
+// which the new master knows.
 //
 // So that `redis-cli --pipe < FILE` replays it. A file that is not as long as its header says is not whole.
 
@@ -30,7 +31,7 @@ public struct SalvageHeader: Sendable, Hashable {
     public var commands: Int64
     /// The database of the first write; `nil` where it is not known: replayed, it goes to database 0.
     public var database: Int?
-    /// The number of the history's entry of the failover that they were lost in; `nil` where there is none.
+    /// The number of the entry in the node's own history that its return was to lead to; `nil` where there is none.
     public var transition: Int?
     /// The history that this one continues; `nil` where the new master was promoted out of this one itself.
     public var origin: Origin?
@@ -48,6 +49,12 @@ public struct SalvageHeader: Sendable, Hashable {
             self.end = end
         }
     }
+
+    /// Which failover they were lost in: the number of the promotion by which the server was master that the node was made to
+    /// follow, `epoch` in the history of both nodes; `nil` where nobody has counted it.
+    public var epoch: UInt64?
+    /// When none of them was there yet, UTC; `nil` where that was not seen.
+    public var writtenAfter: String?
 
     /// The ids under which a server may know the history that the bytes are of.
     public var replicationIDs: [String] { [replicationID] + (origin.map { [$0.replicationID] } ?? []) }
@@ -104,8 +111,12 @@ public struct SalvageHeader: Sendable, Hashable {
             (.database, database.map { String($0) } ?? Self.unknown),
             (.transition, transition.map { String($0) } ?? Self.unknown),
         ]
-        if let origin { words.append((.origin, "\(Escaping.word(origin.replicationID)):\(origin.end)")) }
-        return ([Self.signature] + words.map { "\($0.rawValue)=\($1)" }).joined(separator: " ")
+        let origin = origin.map { "\(Escaping.word($0.replicationID)):\($0.end)" }
+        let known = [
+            (Word.epoch, epoch.map { String($0) }), (.after, writtenAfter.map(Escaping.word)), (.origin, origin),
+        ]
+        let added = known.compactMap { word, value in value.map { (word, $0) } }
+        return ([Self.signature] + (words + added).map { "\($0.rawValue)=\($1)" }).joined(separator: " ")
     }
 
     private static func command(_ arguments: [String]) -> [UInt8] {
@@ -136,8 +147,12 @@ public struct SalvageHeader: Sendable, Hashable {
         case commands
         /// The first write's database.
         case database
-        /// Which failover.
+        /// Which entry of the node's history.
         case transition
+        /// Which failover.
+        case epoch
+        /// When none of them was there yet.
+        case after
         /// Of which history first; not in every header.
         case origin
     }

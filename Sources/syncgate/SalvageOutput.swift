@@ -7,6 +7,7 @@ struct SalvageRow: Encodable {
     let file: String
     let kind: String
     @OrNull var node: String?
+    @OrNull var writtenAfter: String?
     @OrNull var time: String?
     @OrNull var replid: String?
     @OrNull var from: Int64?
@@ -14,6 +15,7 @@ struct SalvageRow: Encodable {
     @OrNull var bytes: Int64?
     @OrNull var commands: Int64?
     @OrNull var database: Int?
+    @OrNull var epoch: UInt64?
     @OrNull var transition: Int?
     @OrNull var problem: String?
 
@@ -29,7 +31,8 @@ struct SalvageRow: Encodable {
         bytes = header?.bytes ?? (entry.kind == .snapshot ? entry.size : nil)
         commands = header?.commands
         database = header?.database
-        transition = header?.transition
+        (writtenAfter, transition) = (header?.writtenAfter, header?.transition)
+        epoch = header?.epoch ?? entry.parts?.epoch
         problem = entry.problem
     }
 
@@ -47,15 +50,20 @@ struct SalvageRow: Encodable {
 
 /// The list as a table; below it, what is wrong.
 enum SalvageTable {
-    private static let head = ["FILE", "KIND", "NODE", "TIME", "BYTES", "COMMANDS", "DB", "FAILOVER"]
+    private static let head = [
+        "FILE", "KIND", "NODE", "WRITTEN AFTER", "READ", "BYTES", "COMMANDS", "DB", "PROMOTION",
+    ]
     /// Numbers stand to the right.
-    private static let numbers: Set = [4, 5, 6, 7]
+    private static let numbers: Set = [5, 6, 7, 8]
 
     private static func cells(_ row: SalvageRow) -> [String] {
         let bytes = row.bytes.map { String($0) } ?? "-"
         let commands = row.commands.map { String($0) } ?? "-"
-        let transition = row.transition.map { String($0) } ?? "-"
-        return [row.file, row.kind, row.node ?? "-", row.time ?? "-", bytes, commands, database(row), transition]
+        let epoch = row.epoch.map { String($0) } ?? "-"
+        return [
+            row.file, row.kind, row.node ?? "-", row.writtenAfter ?? "-", row.time ?? "-", bytes, commands,
+            database(row), epoch,
+        ]
     }
 
     /// Of the first write; `?` where a whole file does not know it.
@@ -91,6 +99,7 @@ enum SalvageTable {
 struct SalvageHeaderJSON: Encodable {
     let file: String
     let node: String
+    @OrNull var writtenAfter: String?
     let time: String
     let replid: String
     let from: Int64
@@ -98,6 +107,7 @@ struct SalvageHeaderJSON: Encodable {
     let bytes: Int64
     let commands: Int64
     @OrNull var database: Int?
+    @OrNull var epoch: UInt64?
     @OrNull var transition: Int?
 
     init(_ path: String, _ header: SalvageHeader) {
@@ -105,6 +115,7 @@ struct SalvageHeaderJSON: Encodable {
         (node, time, replid) = (header.node, header.time, header.replicationID)
         (from, to, bytes, commands) = (header.from, header.to, header.bytes, header.commands)
         (database, transition) = (header.database, header.transition)
+        (epoch, writtenAfter) = (header.epoch, header.writtenAfter)
     }
 
     init(_ reader: SalvageFileReader) { self.init(reader.path, reader.file.header) }
@@ -133,9 +144,10 @@ enum SalvageText {
     static func head(_ reader: SalvageFileReader) -> String {
         let header = reader.file.header
         let database = header.database.map { "database \($0)" } ?? "database not known: replay needs --database N"
-        let failover = header.transition.map { "entry \($0) of the history" } ?? "in no history"
+        let failover = header.epoch.map { "promotion \($0) of the pair" } ?? "not counted by a daemon"
+        let written = header.writtenAfter.map { "after \($0), and before they were read" } ?? "before they were read"
         let facts = [
-            ("node", header.node), ("read at", header.time), ("history", header.replicationID),
+            ("node", header.node), ("written", written), ("read at", header.time), ("history", header.replicationID),
             ("offsets", "\(header.from) to \(header.to) (the first one after), \(header.bytes) bytes"),
             ("commands", "\(header.commands), the first for \(database)"), ("failover", failover),
         ]

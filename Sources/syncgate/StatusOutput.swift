@@ -57,6 +57,7 @@ enum HistoryOutput {
     private static func text(_ entry: HistoryEntry) -> String {
         let change = Output.colored("\(entry.from) -> \(entry.to)", .bold)
         var lines = ["\(entry.at)  \(change)  \(entry.cause)", "  \(entry.reason)"]
+        if let epoch = entry.epoch { lines.append("  promotion  \(epoch) of the pair") }
         if let loss = entry.loss { lines.append("  loss       \(loss.detail)") }
         if let amendment = entry.amendment {
             lines.append("  settled    \(amendment.at): \(amendment.detail)")

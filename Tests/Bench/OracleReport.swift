@@ -139,6 +139,8 @@ struct OracleReport {
         for row in rows.sorted(by: { ($0.key.version, $0.key.order) < ($1.key.version, $1.key.order) }) {
             table.rows.append(cells("\(row.key.version)", row.key.event, row.sum))
         }
+        // The table is made at the end, and its measurements began with this report.
+        table.load.before = details.load.before
         if rows.count > 1 { table.rows.append(cells("all", "", rows.map(\.sum).reduce(Sum(), +))) }
         report.add(table)
         report.details = [details]

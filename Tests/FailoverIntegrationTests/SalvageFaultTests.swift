@@ -87,12 +87,17 @@ struct SalvageFaultTests {
             let lost = try await Lost.make(pair, round: 0, kilobytes: 20_000)
             try await lost.old.daemon.start()
             try await pair.lab.mend(lost.old.leaf, .cable)
+            let before = try await lost.timesServing(lost.old)
             try await lost.waitForSaving(upTo: .seconds(20))
             await lost.new.redis.kill()
             try await lost.requireSafe("when the new master has died")
             try await Task.sleep(for: .milliseconds(500))
             try await lost.new.redis.start()
             let serving = try await pair.waitUntilSettled()
+            // The second failover: the old one, which still is a master, serves again.
+            let after = try await lost.timesServing(lost.old)
+            try #require(
+                serving.leaf == lost.old.leaf && after > before, "served \(before) times before, \(after) since")
             let missing = try await lost.missing(at: serving.redis)
             try #require(missing.subtracting(try await lost.kept()).isEmpty)
             for folder in lost.folders { try #require(folder.flaws() == []) }
@@ -149,6 +154,13 @@ private struct Lost {
             if folders.contains(where: { !$0.names.isSubset(of: before) }) { return }
             try await Task.sleep(for: .milliseconds(1))
         }
+    }
+
+    /// How often a node came to serve, as its history has it.
+    func timesServing(_ node: PairLab.Node) async throws -> Int {
+        let outcome = try await node.daemon.command(["history", "--format", "json"])
+        let entries = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [[String: Any]] ?? []
+        return entries.count { $0["to"] as? String == "serving" }
     }
 
     /// The keys that a server does not have.

@@ -143,8 +143,41 @@ struct LossTests {
     @Test("who is made to follow is told by what promotion the other one is master")
     func passesOn() throws {
         let known = promotion("a", "h1", 1000)
-        #expect(try returning(serving(known)).lastOrder?.order == .follow(accepting: .surplus, promotion: known))
-        #expect(try returning(serving()).lastOrder?.order == .follow(accepting: .surplus))
+        let origin = SurplusOrigin(epoch: 2)
+        #expect(
+            try returning(serving(known)).lastOrder?.order
+                == .follow(accepting: .surplus, promotion: known, origin: origin))
+        #expect(try returning(serving()).lastOrder?.order == .follow(accepting: .surplus, origin: origin))
+    }
+
+    @Test("and of which promotion that was, and since when it may hold more")
+    func origin() throws {
+        var story = NodeStory(memory: Memory(epoch: 1, wasMaster: true))
+        story.link()
+        story.happens(.start)
+        var presence = serving()
+        presence.epoch = 7
+        story.happens(.peerDaemon(presence))
+        var (old, new) = (NodeTests.master, NodeTests.peerMaster)
+        (new.replid, new.previous, new.offset) = ("h2", ("h1", 1000), 1500)
+        var seen: [Instant] = []
+        for offset in [900, 1000, 1000, 1310] as [Int64] {
+            old.offset = offset
+            story.now += .milliseconds(100)
+            seen.append(story.now)
+            try story.reads(local: old)
+        }
+        try story.reads(peer: new)
+        #expect(
+            story.lastOrder?.order
+                == .follow(accepting: .surplus, origin: SurplusOrigin(epoch: 7, writtenAfter: seen[2])))
+    }
+
+    @Test("promoted by somebody who does not count, a server is master by no promotion that has a number")
+    func uncounted() throws {
+        var presence = serving()
+        presence.epoch = 1
+        #expect(try returning(presence).lastOrder?.order == .follow(accepting: .surplus))
     }
 
     // MARK: What takes minutes

@@ -153,7 +153,7 @@ extension RedisOrder {
             order.knownMaster.flatMap { $0.contact == .answering ? nil : "promote(\($0.contact))" } ?? "promote"
         case .lead: "lead"
         case .handOver: "hand over"
-        case .follow(let discard, _): "follow(\(discard))"
+        case .follow(let discard, _, _): "follow(\(discard))"
         case .park: "park"
         case .disconnectClients: "disconnect"
         case .writeFence(let replicas): "write fence \(replicas)"

@@ -59,6 +59,10 @@ struct DemotionTests {
             // Three times `SET key:N value` of 38 bytes, and perhaps a PING of the master's own, of 14.
             let isCounted = [114, 128].contains { refused.errors.contains("would discard \($0) bytes") }
             #expect(isCounted, "\(refused.errors)")
+            let resync = "it will do a full resync of about "
+            #expect(refused.errors.contains("; then \(resync)"), "\(refused.errors)")
+            let dry = try await pair.demote(pair.master, peer: pair.replica, ["--force", "--dry-run"])
+            #expect(dry.output.contains("\"\(resync)"), "\(dry.output)")
             #expect(try await pair.fingerprint() == before)
             try await pair.expectWritable(pair.master)
             let forced = try await pair.demote(pair.master, peer: pair.replica, ["--force"])
@@ -77,6 +81,7 @@ struct DemotionTests {
             let outcome = try await pair.demote(pair.master, peer: pair.replica)
             #expect(outcome.exitCode == 0, "\(outcome.output) \(outcome.errors)")
             #expect(outcome.json("loss.kind") as? String == "none")
+            #expect(outcome.step("full_resync") == nil, "\(outcome.output)")
             try await pair.expectRolesSwapped()
         }
     }

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Operations
 import RedisClient
@@ -157,6 +158,39 @@ struct RejoinTests {
             let kept = try pair.kept().map { try Files.read("\(folder)/\($0.name)", limit: 64 << 20) ?? [] }
             let holders = kept.filter { String(decoding: $0, as: UTF8.self).contains("written-meanwhile") }
             #expect(!holders.isEmpty, "\(outcome.output)")
+        }
+    }
+
+    @Test(
+        "a disk of Redis's own that has no room for the snapshot is a refusal, with the numbers",
+        .enabled(if: geteuid() == 0, "mounting needs root"))
+    func noRoomForRedis() async throws {
+        try await withPair(.v7_0) { pair in
+            try await pair.diverge()
+            try await pair.writeMuch()
+            let snapshot = ["--force", "--on-divergence", "snapshot"]
+            let (place, folder) = (pair.master.directory, "\(pair.master.directory)/salvage")
+            let memory = try #require(Int(try await RedisPair.info(pair.master)["used_memory"] ?? ""))
+            let none = try await pair.onDisk(bytes: 65_536, at: place) {
+                try await pair.demote(pair.master, peer: pair.replica, snapshot)
+            }
+            #expect(none.exitCode == 1, "\(none.output)")
+            let words = try #require(
+                none.errors.firstMatch(of: /BGSAVE needs up to (\d+) bytes in (\S+), and 65536 are/))
+            #expect(words.2 == place)
+            #expect((memory / 2...memory * 2).contains(Int(words.1) ?? 0), "\(none.errors)")
+            // Room for one, where it would have to be copied: no link leads from one mount to another.
+            let one = try await pair.onDisk(bytes: memory * 2 - 65_536, at: place) {
+                try Data().write(to: URL(fileURLWithPath: "\(place)/dump.rdb"))
+                mkdir(folder, 0o700)
+                try await RedisPair.run("mount", ["--bind", folder, folder])
+                return try await pair.demote(pair.master, peer: pair.replica, snapshot + ["--salvage-dir", folder])
+            }
+            #expect(one.exitCode == 1 && one.errors.contains("its copy as many in \(folder)"), "\(one.errors)")
+            try await pair.expectWritable(pair.master)
+            #expect(try pair.kept() == [])
+            let made = try await pair.demote(pair.master, peer: pair.replica, snapshot)
+            #expect(made.exitCode == 4, "\(made.errors)")
         }
     }
 
@@ -334,6 +368,27 @@ extension RedisPair {
             let info = try await RedisPair.info(server)
             #expect(info["db0"]?.hasPrefix("keys=\(keys),") == true, "\(info["db0"] ?? "no keys")")
         }
+    }
+
+    /// With a small disk over a folder; what has it open already does not notice.
+    fileprivate func onDisk(
+        bytes: Int, at folder: String, _ body: () async throws -> SyncgateProcess.Outcome
+    ) async throws -> SyncgateProcess.Outcome {
+        try await Self.run("mount", ["-t", "tmpfs", "-o", "size=\(bytes)", "tmpfs", folder])
+        do {
+            let outcome = try await body()
+            try await Self.run("umount", ["-l", folder])
+            return outcome
+        } catch {
+            try await Self.run("umount", ["-l", folder])
+            throw error
+        }
+    }
+
+    fileprivate static func run(_ name: String, _ arguments: [String]) async throws {
+        let places = ["/usr/bin/\(name)", "/bin/\(name)"]
+        let path = try #require(places.first { FileManager.default.isExecutableFile(atPath: $0) })
+        try await ChildProcess.run(path, arguments, log: "/dev/null")
     }
 
     private static func bytes(_ path: String) throws -> [UInt8] {

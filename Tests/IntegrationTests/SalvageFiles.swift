@@ -35,9 +35,10 @@ struct SalvageFiles {
     func write(
         _ bytes: [UInt8], commands: Int64, database: Int? = 0, from: Int64 = 101, history: String = Self.history
     ) throws -> String {
-        let header = SalvageHeader(
+        var header = SalvageHeader(
             node: "redis-a", time: "2025-11-22T10:11:12.345Z", replicationID: history, from: from,
             to: from + Int64(bytes.count), commands: commands, database: database, transition: 17)
+        (header.epoch, header.writtenAfter) = (3, "2025-11-22T10:11:11.000Z")
         let name = "\(SalvageFileName(header))"
         try Data(header.encoded + bytes).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
         return name

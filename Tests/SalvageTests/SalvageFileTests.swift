@@ -61,6 +61,28 @@ struct SalvageFileTests {
         #expect(prefix.filter { $0 == 10 }.count == (database == nil ? 5 : 10))
     }
 
+    @Test("the failover and the earliest time are words of their own, where they are known")
+    func failover() throws {
+        var header = Self.header
+        (header.epoch, header.writtenAfter) = (4, "2025-11-22T10:09:58.101Z")
+        let line = Self.line + " epoch=4 after=2025-11-22T10:09:58.101Z"
+        #expect(header.encoded == resp("ECHO", line) + resp("SELECT", "3"))
+        let prefix = header.encoded
+        #expect(try SalvageFile(prefix: prefix, size: Int64(prefix.count) + 310).header == header)
+        #expect(throws: SalvageHeaderError.malformed(.epoch, value: "x")) {
+            let wrong = resp("ECHO", line.replacing("epoch=4", with: "epoch=x")) + resp("SELECT", "3")
+            return try SalvageFile(prefix: wrong, size: Int64(wrong.count) + 310)
+        }
+        // A snapshot has nothing but its name.
+        let name = SalvageFileName(header)
+        #expect(name.snapshot == "\(name)".dropLast(5) + "-p4.rdb")
+        #expect(SalvageFileName(snapshot: name.snapshot) == name)
+        #expect(SalvageFileName(snapshot: SalvageFileName(Self.header).snapshot) == SalvageFileName(Self.header))
+        for other in ["-p", "-4", "-px", "-p-4"] {
+            #expect(SalvageFileName(snapshot: "t-n-r-1-2\(other).rdb")?.epoch == nil, "\(other)")
+        }
+    }
+
     @Test("one byte more or less is not whole", arguments: [-1, 1, 310, -310] as [Int64])
     func size(difference: Int64) {
         let prefix = Self.header.encoded
