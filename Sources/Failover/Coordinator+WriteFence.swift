@@ -33,11 +33,17 @@ extension Coordinator {
     var wantedMinReplicas: Int? {
         // Switched off since.
         guard configuration.policy.fencesIsolatedMaster else { return minReplicas.map { $0 == 0 } ?? true ? nil : 0 }
-        if peerFollowsLocal, peer.info?.masterLink?.isUp == true { return 1 }
+        if peerFollowsLocal, peer.info?.masterLink?.isUp == true { return minReplicas == 1 || isAcknowledged ? 1 : nil }
         let isLeft =
             peer.reading == .dead || configuration.policy.hasWitnesses && isWitnessReachable == true
             || minReplicas == nil
         return isLeft ? 0 : nil
+    }
+
+    /// Whether the master has had word from a replica: from the link's being up on that takes up to a second, in which Redis counts
+    /// none, and would refuse every write.
+    private var isAcknowledged: Bool {
+        local.info?.replicas.contains { $0.isOnline && ($0.secondsSinceAcknowledgement ?? .max) <= 1 } ?? false
     }
 
     /// A master that was not told may refuse writes for no reason: it is told again, after a while.

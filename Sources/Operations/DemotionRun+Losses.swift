@@ -1,3 +1,4 @@
+import RedisClient
 import Replication
 
 extension Demotion.Reason {

@@ -104,7 +104,7 @@ public struct SalvageHeader: Sendable, Hashable {
     }
 
     private var text: String {
-        var words: [(Word, String)] = [
+        let words: [(Word, String)] = [
             (.format, String(Self.format)), (.node, Escaping.word(node)), (.time, Escaping.word(time)),
             (.replid, Escaping.word(replicationID)), (.from, String(from)), (.to, String(to)),
             (.bytes, String(bytes)), (.commands, String(commands)),

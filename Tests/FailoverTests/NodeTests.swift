@@ -5,7 +5,7 @@ import VRRP
 
 @Suite("Node: the four cases")
 struct NodeTests {
-    static let master = ServerText(runID: "a")
+    static let master = ServerText(runID: "a", replicas: 1)
     static let replica = ServerText(runID: "b", follows: ("198.51.100.2", 6379, true))
     static let peerMaster = ServerText(runID: "c", replicas: 1)
     static let peerReplica = ServerText(runID: "c", follows: ("198.51.100.1", 6379, true))
