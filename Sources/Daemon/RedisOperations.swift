@@ -172,6 +172,7 @@ final class RedisOperations: Sendable {
         options.stateDirectory = folders.state
         options.isStopping = { stop.isSet }
         options.knownMaster = order.knownMaster
+        options.needsMaster = order.isPlanned
         options.onPromoted = { progress(.promoted) }
         options.watchesLink = false
         if let guardProgram { options.guardProgram = guardProgram }

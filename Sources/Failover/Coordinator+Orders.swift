@@ -108,7 +108,7 @@ extension Coordinator {
         let order = RedisOrder.PromotionOrder(
             timeout: isPlanned ? timing.switchoverTimeout : timing.promoteTimeout,
             promotesAfterTimeout: !isPlanned && policy.promotesAfterTimeout, maxLossBytes: policy.maxLossBytes,
-            knownMaster: knownMaster)
+            isPlanned: isPlanned, knownMaster: knownMaster)
         begin(.promote(order), cause, now)
     }
 

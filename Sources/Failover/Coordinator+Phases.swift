@@ -92,6 +92,7 @@ extension Coordinator {
         case .done:
             (failures, undecided, decision) = (0, nil, nil)
             record(from: state, "followed", "the local Redis follows the peer's", now)
+            answer(OrderAnswer(isDone: false, text: "the other node serves, and the local Redis follows its again"))
         case .refused(let code, let why): fail(.cannotFollow(code: code, reason: why, remedy: remedy), retrying: now)
         case .failed(let why): fail(.cannotFollow(code: "failed", reason: why, remedy: remedy), retrying: now)
         }

@@ -35,13 +35,17 @@ public enum RedisOrder: Sendable, Equatable {
         public var promotesAfterTimeout: Bool
         /// The most that may be lost, bytes.
         public var maxLossBytes: Int64?
+        /// Nothing is to be lost: where the master cannot be asked, it is refused.
+        public var isPlanned: Bool
         /// What is known of the master already, so that nothing waits for it; nil: ask it.
         public var knownMaster: KnownMaster?
 
         /// Makes one.
         public init(
-            timeout: Duration, promotesAfterTimeout: Bool, maxLossBytes: Int64? = nil, knownMaster: KnownMaster? = nil
+            timeout: Duration, promotesAfterTimeout: Bool, maxLossBytes: Int64? = nil, isPlanned: Bool = false,
+            knownMaster: KnownMaster? = nil
         ) {
+            self.isPlanned = isPlanned
             self.timeout = timeout
             self.promotesAfterTimeout = promotesAfterTimeout
             self.maxLossBytes = maxLossBytes

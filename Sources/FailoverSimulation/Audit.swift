@@ -222,6 +222,10 @@ extension World {
     func recorded(_ transition: Transition, _ host: Int) {
         audit.transitions += 1
         if let loss = transition.loss { hosts[host].daemon.unrecorded.removeAll { $0.loss == loss } }
+        // It serves with a master that no gate has passed, and says that nobody knows what that lacks.
+        if transition.cause == "elected", transition.loss == .unknown(.neverSampled), !isStranger(host) {
+            timeline.settle(on: hosts[host].redis.position)
+        }
         if let from = audit.quietFrom, now >= from {
             fail(.unrest, "node\(host + 1) went from \(transition.from) to \(transition.to): \(transition.reason)")
         }

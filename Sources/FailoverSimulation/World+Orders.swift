@@ -54,10 +54,12 @@ extension World {
 
     /// Once more what the daemon's shell does for the gate: how the master lists the replica.
     private func policy(_ request: RedisOrder.PromotionOrder, local: Int) -> SyncGate.Policy {
-        SyncGate.Policy(
+        var policy = SyncGate.Policy(
             timeout: request.timeout, onTimeout: request.promotesAfterTimeout ? .promote : .refuse,
             maxLossBytes: request.maxLossBytes,
             listedAs: .init(ips: [Self.address(local)], ports: [Self.redisPort]), knownMaster: request.knownMaster)
+        policy.needsMaster = request.isPlanned
+        return policy
     }
 
     private func promote(

@@ -120,7 +120,7 @@ extension Refusal {
         switch self {
         case .lag(let bytes), .fenceBroken(let bytes), .lossAboveLimit(let bytes?, _): .exact(bytes: bytes)
         case .aborted: .none
-        case .masterHeard, .contactLost: .unknown(.neverSampled)
+        case .masterHeard, .contactLost, .masterAbsent: .unknown(.neverSampled)
         default: .unknown(.notComparable)
         }
     }

@@ -34,6 +34,8 @@ public struct PromotionRun: Sendable {
         public var isStopping: @Sendable () -> Bool = { false }
         /// What is known of the master. To one that is gone nothing is sent, and nothing waits for it.
         public var knownMaster: SyncGate.KnownMaster?
+        /// A planned swap of roles, which a master that does not answer is no reason for.
+        public var needsMaster = false
         var isMasterGone: Bool { knownMaster.map { $0.contact != .answering } ?? false }
         /// Called the moment the local server is master, before the old master's clients are disconnected. Must not wait.
         public var onPromoted: @Sendable () -> Void = {}
@@ -140,10 +142,11 @@ public struct PromotionRun: Sendable {
             guard options.force else { return await report(.refused, .refused, "\(refusal)", remedy: refusal.remedy) }
         }
         let announced = await announcedAddress(master: master, endpoint: endpoint, info: known, local: info)
-        let policy = SyncGate.Policy(
+        var policy = SyncGate.Policy(
             timeout: options.timeout, onTimeout: options.onTimeout, maxLossBytes: options.maxLossBytes,
             force: options.force, listedAs: announced.listedAs, resumedMaster: resumed,
             knownMaster: options.knownMaster)
+        policy.needsMaster = options.needsMaster
         let request = Promotion.Request(policy: policy, keepMaster: options.keepMaster)
         let loop = PromotionLoop(run: self, master: master, endpoint: endpoint, follow: announced.target)
         return await loop.run(request, first: first)

@@ -36,6 +36,8 @@ public enum Refusal: Sendable, Equatable {
     case masterHeard
     /// The master answered, was perhaps fenced, and then fell silent: it may be alive, and writable again.
     case contactLost
+    /// The master does not answer, and nothing is to be lost: a planned swap of roles needs both servers.
+    case masterAbsent
     /// The fence could not be raised.
     case fenceFailed(reason: String)
     /// The master was written to although it was fenced, or the fence ran out before the roles were swapped.
@@ -80,6 +82,7 @@ public enum Refusal: Sendable, Equatable {
         case .masterUnusable: "master_unusable"
         case .masterHeard: "master_heard"
         case .contactLost: "contact_lost"
+        case .masterAbsent: "master_absent"
         case .fenceFailed: "fence_failed"
         case .fenceBroken: "fence_broken"
         case .aborted: "aborted"
@@ -137,6 +140,8 @@ extension Refusal: CustomStringConvertible {
         case .contactLost:
             "the master answered at first and then fell silent: it may be alive and take writes, "
                 + "which would be lost"
+        case .masterAbsent:
+            "the master does not answer: it may be alive and take writes, which a switchover must not lose"
         case .fenceFailed(let reason):
             "writes on the master could not be fenced: \(reason)"
         case .fenceBroken(let bytes):
@@ -156,6 +161,7 @@ extension Refusal: CustomStringConvertible {
         case .lag, .linkDown, .notListed, .backlogInactive, .masterLoading:
             "raise --timeout (the daemon's promote_timeout), or accept the loss with --on-timeout promote (on_timeout) "
                 + "or with \(Self.force)"
+        case .masterAbsent: "try again when both servers can be reached"
         case .contactLost:
             "try again (a master that cannot be reached from the start counts as dead), "
                 + "or override with --on-timeout promote (the daemon's on_timeout)"

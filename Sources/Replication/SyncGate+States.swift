@@ -46,6 +46,8 @@ extension SyncGate {
             // It answered before: it has the rest of the time to come back.
             attempt.trouble = .contactLost
             return (.approaching(attempt), [])
+        case .masterUnreachable where attempt.policy.needsMaster:
+            return refuse(.masterAbsent)
         case .masterUnreachable(let contact):
             return (drain(attempt, contact, now), [])
         case .masterUnusable(let reason) where attempt.master != nil && !attempt.policy.force:

@@ -34,6 +34,8 @@ public struct SyncGate: Sendable, Equatable {
         public var maxLossBytes: Int64?
         /// Override every refusal that can be overridden.
         public var force: Bool
+        /// A planned swap of roles: a master that cannot be asked at all is not taken for a dead one.
+        public var needsMaster = false
         /// How the master may list the local server.
         public var listedAs: GateConditions.ReplicaAddress
         /// `run_id` of a master that an interrupted run of ours had already told to follow, from its journal.

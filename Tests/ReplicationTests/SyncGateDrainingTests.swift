@@ -31,6 +31,16 @@ struct SyncGateDrainingTests {
         }
     }
 
+    @Test("a planned swap of roles, and the master cannot be asked: refused, it may be alive")
+    func planned() {
+        for contact in [Gate.Contact.dead, .silent, .restarted] {
+            var (gate, planned) = (SyncGate(), policy(onTimeout: .promote))
+            planned.needsMaster = true
+            _ = gate.handle(.requested(planned), now: at(0))
+            #expect(gate.handle(.masterUnreachable(contact), now: at(10)) == [.refuse(.masterAbsent)])
+        }
+    }
+
     @Test("a dead process's link goes down by itself: waited for, even when nothing arrives")
     func deadStreaming() {
         var gate = Gate.draining(.dead)

@@ -69,6 +69,7 @@ struct VocabularyTests {
         .writableReplica, .linkDown, .notListed, .backlogInactive, .masterLoading(etaSeconds: nil), .lag(bytes: 6),
         .lossAboveLimit(bytes: 6, limit: 5), .replicaOfReplica(host: "h", port: 1), .mutualReplicas,
         .failoverInProgress(state: "x"), .masterUnusable(reason: "x"), .masterHeard, .contactLost,
+        .masterAbsent,
         .fenceFailed(reason: "x"),
         .fenceBroken(bytes: 1), .aborted,
     ]
