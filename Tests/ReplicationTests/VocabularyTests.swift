@@ -76,8 +76,8 @@ struct VocabularyTests {
 
     @Test("every refusal has its own code, description and a remedy")
     func refusals() {
-        #expect(Set(Self.everyRefusal.map(\.code)).count == 21)
-        #expect(Set(Self.everyRefusal.map(\.description)).count == 21)
+        #expect(Set(Self.everyRefusal.map(\.code)).count == 22)
+        #expect(Set(Self.everyRefusal.map(\.description)).count == 22)
         for refusal in Self.everyRefusal {
             #expect(refusal.code.allSatisfy { $0.isLowercase || $0 == "_" })
             #expect(!refusal.description.isEmpty && !refusal.remedy.isEmpty)
