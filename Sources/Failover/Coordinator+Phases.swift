@@ -69,12 +69,15 @@ extension Coordinator {
         }
     }
 
-    /// It was made to follow, and its link never came up: nor will it, as that master is dead, or has not answered for as long
-    /// as one is waited for.
+    /// It was made to follow, and its link never came up: nor will it, as that master is dead, or has been silent, with nothing
+    /// on its way, when one was waited for long enough.
     private func isCopyLost(_ since: Instant, _ now: Instant) -> Bool {
-        guard memory.isCopyPending, localFollowsPeer, local.info?.masterLink?.isUp == false else { return false }
+        guard memory.isCopyPending, localFollowsPeer, let link = local.info?.masterLink, !link.isUp else {
+            return false
+        }
         if peer.reading == .dead { return true }
-        return now - since >= configuration.timing.waitForPeer && peer.silence(now) != nil
+        let timing = configuration.timing
+        return link.fullResync == nil && now - since >= timing.waitForPeer && peer.isDown(after: timing.downAfter)
     }
 
     /// The master that it was made to follow died before the copy was there, and may come back without data, or has: it must

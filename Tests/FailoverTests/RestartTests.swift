@@ -229,6 +229,22 @@ struct RestartTests {
         }
     }
 
+    @Test("a copy that is on its way is waited for, however long, also while its master stalls")
+    func copyTakesLong() throws {
+        var story = NodeStory(memory: Memory(isCopyPending: true))
+        var copying = NodeTests.replica
+        (copying.follows?.2, copying.isSyncing) = (false, true)
+        story.link()
+        story.happens(.start)
+        try story.reads(local: copying, peer: NodeTests.peerMaster)
+        for _ in 0..<150 {
+            story.happens(.peer(.silent(since: story.now - .seconds(3))), after: .milliseconds(100))
+            try story.reads(local: copying)
+        }
+        #expect(!story.actions.words.contains("park"))
+        #expect(story.state == .starting)
+    }
+
     @Test("what a master without a backlog holds beyond the peer is not known")
     func uncounted() throws {
         var own = ServerText(hasBacklog: false)
