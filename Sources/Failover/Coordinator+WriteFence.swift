@@ -6,7 +6,8 @@ extension Coordinator {
     /// Keeps `min-slaves-to-write` at what is possible: 1 beside a replica, 0 where this node is known to be the one that is
     /// left. A master that has just lost sight of its replica keeps 1, and stops acknowledging writes.
     mutating func keepWriteFence(_ now: Instant) {
-        guard case .serving = phase, !isStopping, local.isMaster == true,
+        guard case .serving = phase, configuration.policy.fencesIsolatedMaster || minReplicas != nil, !isStopping,
+            local.isMaster == true,
             writeFence?.retryAt.map({ now >= $0 }) ?? true,
             let wanted = wantedMinReplicas, wanted != minReplicas
         else { return }

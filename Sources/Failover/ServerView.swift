@@ -4,6 +4,8 @@ import Replication
 struct ServerView: Sendable, Equatable {
     /// The latest; nil before the first.
     private(set) var reading: RedisReading?
+    /// What it says, while it answers. Kept beside the reading, as every look asks for parts of it.
+    private(set) var info: ReplicationInfo?
     /// The latest that was an answer.
     private(set) var last: Observation?
     /// Since when the applied offset has not moved, and where it stands.
@@ -21,6 +23,7 @@ struct ServerView: Sendable, Equatable {
     /// Takes a reading. Returns the `run_id` before, where another process answers now.
     mutating func take(_ new: RedisReading, _ now: Instant) -> String? {
         reading = new
+        info = new.observation?.info
         readAt = new.observation?.at ?? now
         guard case .observed(let observation) = new else { return nil }
         let offset = observation.info.dataOffset
@@ -40,13 +43,11 @@ struct ServerView: Sendable, Equatable {
     /// An operation has given it a role, at `time`.
     mutating func give(isMaster: Bool, at time: Instant) { given = Given(isMaster: isMaster, at: time) }
 
-    /// What it says, while it answers.
-    var info: ReplicationInfo? { reading?.observation?.info }
-
     /// Whether it is a master; nil where it does not answer.
     var isMaster: Bool? {
-        guard let info else { return nil }
-        return given?.isMaster ?? (info.masterLink == nil)
+        // Not bound to a name: that would copy all of it.
+        if case nil = info { return nil }
+        return given?.isMaster ?? (info?.masterLink == nil)
     }
 
     /// Whether an operation has given it a role that no reading has shown yet.
