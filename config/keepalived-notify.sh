@@ -20,7 +20,7 @@ set -u
 : "${SYNCGATE:=/usr/local/bin/syncgate}"
 : "${SYNCGATE_LOCAL:=redis://127.0.0.1:6379}"
 : "${SYNCGATE_PEER:=redis://192.0.2.2:6379}"          # the other machine, by its own address, not by the VIP
-: "${SYNCGATE_PASSWORD_FILE:=/etc/syncgate/password}" # readable for root and the daemon alone
+: "${SYNCGATE_PASSWORD_FILE:=/etc/syncgate/password}" # not used where it is missing or empty
 : "${SYNCGATE_TIMEOUT:=10s}"                          # how long a living master's replica may take to catch up
 : "${SYNCGATE_ON_TIMEOUT:=refuse}"                    # refuse: keep all writes; promote: be available, lose the lag
 : "${SYNCGATE_NOTIFY_LOCK:=/run/syncgate-notify.lock}"
@@ -42,7 +42,9 @@ case $state in
     *) say "$name: unknown state '$state'"; exit 2 ;;
 esac
 set -- "$@" --timeout "$SYNCGATE_TIMEOUT"
-if [ -r "$SYNCGATE_PASSWORD_FILE" ]; then set -- "$@" --password-file "$SYNCGATE_PASSWORD_FILE"; fi
+if [ -r "$SYNCGATE_PASSWORD_FILE" ] && [ -s "$SYNCGATE_PASSWORD_FILE" ]; then
+    set -- "$@" --password-file "$SYNCGATE_PASSWORD_FILE"
+fi
 
 # One after the other, in the order in which keepalived called: a BACKUP that still waits for its link comes first.
 exec 9>"$SYNCGATE_NOTIFY_LOCK" || exit 2

@@ -22,6 +22,7 @@ struct MemoryFile: Sendable {
         var promotion: Promotion?
         var discarded: Discarded?
         var isCopyPending: Bool?
+        var masterRunId: String?
 
         struct History: Codable {
             var replicationId: String
@@ -66,7 +67,7 @@ struct MemoryFile: Sendable {
                     lineage: content.lineage.map { Memory.Lineage(id: $0.replicationId, offset: $0.offset) },
                     isPaused: content.isPaused, promotion: content.promotion.map(Memory.Promoted.init),
                     discarded: content.discarded.map(Memory.Discarded.init),
-                    isCopyPending: content.isCopyPending ?? false))
+                    isCopyPending: content.isCopyPending ?? false, masterRunID: content.masterRunId))
         } catch {
             return .unusable("\(path): no memory of a node")
         }
@@ -77,7 +78,8 @@ struct MemoryFile: Sendable {
             epoch: memory.epoch, wasMaster: memory.wasMaster, isPaused: memory.isPaused,
             lineage: memory.lineage.map { Content.History(replicationId: $0.id, offset: $0.offset) },
             promotion: memory.promotion.map(Content.Promotion.init),
-            discarded: memory.discarded.map(Content.Discarded.init), isCopyPending: memory.isCopyPending)
+            discarded: memory.discarded.map(Content.Discarded.init), isCopyPending: memory.isCopyPending,
+            masterRunId: memory.masterRunID)
         try Files.replace(path, with: Array((JSONText.encode(content, pretty: true) + "\n").utf8))
     }
 

@@ -20,8 +20,8 @@ final class WitnessProbe: Sendable {
     private struct State {
         var witnesses: [Witness]
         var isStopped = false
-        /// Their next answer is told, also where it is no news.
-        var isAwaited = false
+        /// How often it was told to ask: the first answer to each is told, also where it is no news.
+        var asks = 0
         /// Ends the rest between two rounds; nil before the start.
         var wake: Inbox<Void>?
     }
@@ -56,7 +56,7 @@ final class WitnessProbe: Sendable {
 
     /// Asks at once; the first answer to a question that begins after this is told. Does not wait.
     func ask() {
-        state.withLock { $0.isAwaited = true }
+        state.withLock { $0.asks += 1 }
         wake()
     }
 
@@ -71,6 +71,8 @@ final class WitnessProbe: Sendable {
     private func run(_ wake: Inbox<Void>) {
         var missed = 0
         var told: Bool?
+        // Of which asks an answer was told.
+        var answered = 0
         while true {
             let (now, start) = (state.withLock { $0 }, ContinuousClock.now)
             if now.isStopped { return }
@@ -80,11 +82,11 @@ final class WitnessProbe: Sendable {
             // At first nobody is known to be there: one answer is enough, four misses are needed.
             let isReachable = isAnswered || told != nil && missed < Self.misses
             let isKnown = isReachable || missed >= Self.misses
-            let isAwaited = isAnswered && now.isAwaited
+            let isAwaited = isAnswered && now.asks != answered
             if isKnown, isReachable != told || isAwaited, !now.witnesses.isEmpty {
                 told = isReachable
+                if isAnswered { answered = now.asks }
                 state.withLock { state in
-                    if isAwaited { state.isAwaited = false }
                     if !state.isStopped { tell(isReachable, start) }
                 }
             }

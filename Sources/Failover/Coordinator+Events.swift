@@ -77,8 +77,10 @@ extension Coordinator {
         let ids =
             info.identity.map { [$0.id] }
             ?? [info.masterLink == nil ? info.server : peer.last?.info.server].map { $0?.runID ?? "" }
-        var isNews = memory.wasMaster != (info.masterLink == nil)
-        memory.wasMaster = info.masterLink == nil
+        let isMaster = info.masterLink == nil
+        let runID = isMaster ? info.server?.runID : nil
+        var isNews = memory.wasMaster != isMaster || memory.masterRunID != runID
+        (memory.wasMaster, memory.masterRunID) = (isMaster, runID)
         for id in ids where !id.isEmpty { isNews = memory.note(id, offset: info.dataOffset) || isNews }
         if isNews || rememberedAt.map({ now - $0 >= .seconds(60) }) ?? true {
             rememberedAt = now
@@ -162,7 +164,7 @@ extension Coordinator {
             if case .handOver = running.order { memory.epoch = nextEpoch }
             local.give(isMaster: false, at: now)
             (promotedAt, masterGone, masterSample, isToParkCutOff) = (nil, nil, nil, false)
-            (memory.wasMaster, memory.promotion) = (false, nil)
+            (memory.wasMaster, memory.masterRunID, memory.promotion) = (false, nil, nil)
             remember()
         case .disconnectClients, .writeFence: break
         }

@@ -46,7 +46,7 @@ extension Coordinator {
         var own = info
         if local.isMaster == true { own.role = .master }
         // It has been the pair's master all along, and only the daemon was started anew: nobody is to be waited for.
-        let goesOn = local.isMaster == true && memory.wasMaster && memory.continues(info)
+        let goesOn = local.isMaster == true && undecided == nil && memory.wasMaster && memory.continues(info)
         return Survey(
             local: own, peer: peer.info, localFollowsPeer: localFollowsPeer && local.isMaster != true,
             peerFollowsLocal: peerFollowsLocal, peerServes: activeHeardAt != nil || presence?.state == .serving,
@@ -194,7 +194,6 @@ extension Coordinator {
         if case .paused = phase { return }
         let serves = if case .serving = phase { true } else { false }
         if !serves { leave() }
-        _ = liftWriteFence()
         memory.isPaused = true
         remember()
         enter(.paused(serves: serves), "paused", "the operator paused it: it moves nothing", now)
@@ -223,6 +222,7 @@ extension Coordinator {
     mutating func enter(_ next: Phase, _ cause: String, _ why: String, _ now: Instant) {
         let before = state
         phase = next
+        promotionAwaitedSince = nil
         (since, reason) = (now, why)
         record(from: before, cause, why, now)
         if let hook = hook(from: before) { output.append(.node(.run(hook))) }

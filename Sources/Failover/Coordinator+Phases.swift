@@ -116,10 +116,12 @@ extension Coordinator {
         if vrrp == .active { return elected(now) }
         guard local.info != nil else { return }
         if local.isMaster == true { return lookStandbyMaster(now) }
-        guard !local.isOutdated, retryAfter.map({ now >= $0 }) ?? true else { return }
-        if let masterGone, presence?.state != .paused {
+        guard !local.isOutdated else { return }
+        let mayTry = retryAfter.map({ now >= $0 }) ?? true
+        if let masterGone, presence?.state != .paused, mayTry || wasPlanRefused {
             return promote(.masterGone(masterGone), knownMaster: knownMaster(.restarted, now), now)
         }
+        guard mayTry else { return }
         if !localFollowsPeer { return place(now) }
         if isAboutToBeEmptied { return keepOldData(now) }
         preempt(now)
@@ -253,6 +255,7 @@ extension Coordinator {
             return fail(.notPromotable(code: code, reason: reason, remedy: outcome?.remedy), retrying: now)
         }
         let retryAt = now + configuration.timing.retryAfter
+        wasPlanRefused = gating.cause.isPlanned
         enter(.standby(retryAfter: retryAt), "not_promotable", "not promoted: \(reason)", now)
         answer(OrderAnswer(isDone: false, text: reason))
     }

@@ -35,12 +35,13 @@ extension Coordinator {
 
     /// Says once that the Redis of the serving node lives and is of no use, which moves nothing, and once that it is again.
     private mutating func watchUse() {
-        let trouble: String? =
-            switch local.reading {
-            case .unusable(let reason), .busy(let reason): reason
-            case .observed, .silent, .dead, nil: nil
-            }
-        guard running == nil, (trouble == nil) != isOfUse, local.reading != nil else { return }
+        let trouble: String?
+        switch local.reading {
+        case .unusable(let reason), .busy(let reason): trouble = reason
+        case .observed: trouble = nil
+        case .silent, .dead, nil: return
+        }
+        guard running == nil, (trouble == nil) != isOfUse else { return }
         isOfUse = trouble == nil
         if let trouble {
             log(.warning, "redis_impaired", "the local Redis lives and serves nobody, which moves nothing: \(trouble)")
@@ -75,6 +76,7 @@ extension Coordinator {
     // MARK: Paused, stopping
 
     mutating func lookPaused(_ serves: Bool, _ now: Instant) {
+        if serves || isStopping, liftWriteFence(now, isLast: isStopping), isStopping { return }
         if isStopping {
             leave()
             return finish("stopped while paused", now)
@@ -101,7 +103,7 @@ extension Coordinator {
             }
         }
         if case .handingOver(let handingOver) = phase, outcome == nil, now < handingOver.deadline { return false }
-        if liftWriteFence() { return true }
+        if liftWriteFence(now, isLast: true) { return true }
         leave()
         finish("told to stop", now)
         return true

@@ -15,10 +15,13 @@ extension Coordinator {
     }
 
     /// Nobody keeps it in step from now on: a fence that stays would refuse writes for no reason. Returns whether that is still
-    /// under way.
-    mutating func liftWriteFence() -> Bool {
+    /// under way. What did not work is tried again, after a while; `isLast`: at once, and once.
+    mutating func liftWriteFence(_ now: Instant, isLast: Bool = false) -> Bool {
         if let writeFence, writeFence.retryAt == nil { return true }
-        guard let minReplicas, minReplicas > 0, local.isMaster == true else { return false }
+        guard let minReplicas, minReplicas != 0, local.isMaster == true,
+            isLast ? !hasTriedToLift : writeFence?.retryAt.map({ now >= $0 }) ?? true
+        else { return false }
+        hasTriedToLift = isLast
         orderWriteFence(0)
         return true
     }

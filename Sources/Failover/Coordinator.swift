@@ -189,6 +189,10 @@ struct Coordinator: Sendable, Equatable {
     var hasTriedHandOver = false
     var asked: Asked?
     var transitions = 0
+    /// The last switchover or preemption was refused: a master that dies then is no reason for another pause.
+    var wasPlanRefused = false
+    /// Its removal was ordered once more before the end.
+    var hasTriedToLift = false
     /// `min-slaves-to-write` as it was last ordered.
     var minReplicas: Int?
     /// The order for that which is under way or has failed, and when it may be given again.

@@ -8,6 +8,8 @@ public struct Memory: Sendable, Equatable {
     public var epoch: UInt64
     /// Whether the local Redis was the pair's master when it was last seen.
     public var wasMaster: Bool
+    /// The `run_id` of the process that was it; nil where that is not known.
+    public var masterRunID: String?
     /// Histories that the local data set went through, the latest last: `master_replid`, before Redis 4 the master's `run_id`.
     public var lineage: [Lineage]
     /// The operator had paused the daemon.
@@ -79,9 +81,11 @@ public struct Memory: Sendable, Equatable {
     /// Of a node that remembers nothing.
     public init(
         epoch: UInt64 = 0, wasMaster: Bool = false, lineage: [Lineage] = [], isPaused: Bool = false,
-        promotion: Promoted? = nil, discarded: Discarded? = nil, isCopyPending: Bool = false
+        promotion: Promoted? = nil, discarded: Discarded? = nil, isCopyPending: Bool = false,
+        masterRunID: String? = nil
     ) {
         self.isCopyPending = isCopyPending
+        self.masterRunID = masterRunID
         self.epoch = min(epoch, Self.mostEpoch)
         self.wasMaster = wasMaster
         self.lineage = lineage

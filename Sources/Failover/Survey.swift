@@ -208,11 +208,13 @@ extension Memory {
         return lineage.contains { ids.contains($0.id) }
     }
 
-    /// Whether this master is the one that the node remembers to have served with: it goes on in the history that was noted
-    /// last, which a process that is started anew does not. A node that remembers nothing has nothing to have lost.
+    /// Whether this master is the one that the node remembers to have served with: the same process, or, where that was not
+    /// noted, one that goes on in the latest history, which a process that is started anew does not. A node that remembers
+    /// nothing has nothing to have lost.
     func continues(_ master: ReplicationInfo) -> Bool {
         if epoch == 0, lineage.isEmpty, !wasMaster { return true }
         guard wasMaster, let id = master.identity?.id ?? master.server?.runID else { return false }
+        if let masterRunID { return masterRunID == master.server?.runID }
         return lineage.last?.id == id || promotion?.runID == master.server?.runID
     }
 

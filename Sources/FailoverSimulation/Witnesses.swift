@@ -33,8 +33,9 @@ struct WitnessProbe {
     /// Rounds in a row without an answer.
     var missed = 0
     var told: Bool?
-    /// The node waits for an answer.
-    var isAwaited = false
+    /// How often the node has asked for an answer, and up to which of these it was told one.
+    var asks = 0
+    var answered = 0
     var isAsking = false
     var number = 0
     /// The Redis that it has served with: one that is started anew has its boot fence.
@@ -88,7 +89,7 @@ extension World {
         guard options.mutation != .trustedSilence else {
             return feed(host, .witness(isReachable: true, askedAt: instant))
         }
-        hosts[host].daemon.probe.isAwaited = true
+        hosts[host].daemon.probe.asks += 1
         if !hosts[host].daemon.probe.isAsking { askWitness(host) }
     }
 
@@ -97,14 +98,15 @@ extension World {
         hosts[host].daemon.probe.isAsking = true
         hosts[host].daemon.probe.number += 1
         let (asked, number) = (now, hosts[host].daemon.probe.number)
-        // Awaited by now: what is awaited later is another question.
-        let isAwaited = hosts[host].daemon.probe.isAwaited
+        // What is asked for later is another question.
+        let asks = hosts[host].daemon.probe.asks
         let isAnswered = hearsWitness(host)
         after(isAnswered ? 2 * network.delay : Self.witnessPatience) { world in
             world.deliver(to: host, process) { world in
                 world.hosts[host].daemon.probe.isAsking = false
-                world.heardOfWitness(host, isAnswered && world.hearsWitness(host), asked, isAwaited)
-                let next = world.hosts[host].daemon.probe.isAwaited ? 0 : asked + Self.witnessInterval - world.now
+                world.heardOfWitness(host, isAnswered && world.hearsWitness(host), asked, asks)
+                let after = world.hosts[host].daemon.probe
+                let next = after.asks != after.answered ? 0 : asked + Self.witnessInterval - world.now
                 world.after(next) { world in
                     let probe = world.hosts[host].daemon.probe
                     guard world.hosts[host].daemon.process == process, !probe.isAsking, probe.number == number else {
@@ -116,14 +118,14 @@ extension World {
         }
     }
 
-    private func heardOfWitness(_ host: Int, _ isAnswered: Bool, _ asked: Time, _ isAwaited: Bool) {
+    private func heardOfWitness(_ host: Int, _ isAnswered: Bool, _ asked: Time, _ asks: Int) {
         var probe = hosts[host].daemon.probe
         probe.missed = isAnswered ? 0 : probe.missed + 1
         let isReachable = isAnswered || probe.told != nil && probe.missed < Self.witnessMisses
         let isKnown = isReachable || probe.missed >= Self.witnessMisses
-        let isTold = isKnown && isReachable != probe.told || isAnswered && isAwaited
+        let isTold = isKnown && isReachable != probe.told || isAnswered && asks != probe.answered
         if isTold { probe.told = isReachable }
-        if isAnswered && isAwaited { probe.isAwaited = false }
+        if isAnswered { probe.answered = asks }
         hosts[host].daemon.probe = probe
         if isTold { feed(host, .witness(isReachable: isReachable, askedAt: instant(asked))) }
     }

@@ -182,6 +182,7 @@ public struct DemotionRun: Sendable {
         promotion.isStopping = options.isStopping
         promotion.onPromoted = options.onPromoted
         promotion.watchesLink = options.watchesLink
+        promotion.needsMaster = options.limits == .handOver
         promotion.guardProgram = options.guardProgram
         if case .tcp(let host, let port) = options.peer.url.address { promotion.announce = (host, port) }
         let servers = OpenServers(local: peer, peer: local)

@@ -62,7 +62,7 @@ public struct LeadRun: Sendable {
         let loss = Leading.loss(local: own, peer: other)
         if let limit = options.maxLossBytes, !loss.isWithin(limit) {
             let refusal = Refusal.lossAboveLimit(bytes: loss.bytes, limit: limit)
-            return refused("\(refusal)", refusal.code)
+            return refused("\(refusal)", refusal.code, refusal.remedy)
         }
         if let other, other.masterLink == nil, let report = await park(besides: own) { return report }
         return await promote(losing: loss)
@@ -87,9 +87,9 @@ public struct LeadRun: Sendable {
         }
     }
 
-    private func refused(_ reason: String, _ code: String) -> OperationReport {
+    private func refused(_ reason: String, _ code: String, _ remedy: String? = nil) -> OperationReport {
         var report = report(.refused, reason)
-        report.reasonCode = code
+        (report.reasonCode, report.remedy) = (code, remedy)
         return report
     }
 

@@ -18,7 +18,8 @@ extension Demotion {
         }
     }
 
-    /// What following may discard at most. A peer without a key is never followed by a server with some.
+    /// What following may discard at most. A peer without a key is never followed by a server with some, but for a master whose
+    /// clients have deleted what that server holds (`wasEmptied`).
     public enum Accepted: Sendable, Equatable {
         /// Nothing.
         case nothing

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Daemon
 import Operations
+import Salvage
 
 /// `--config`: the same for every command that reads the daemon's configuration.
 struct ConfigurationOption: ParsableArguments {
@@ -43,6 +44,9 @@ struct PairOptions: ParsableArguments {
         let announce: (host: String, port: Int)?
         let stateDirectory: String
         let salvageDirectory: String
+        /// As which the daemon signs what it keeps, and how it keeps it.
+        let node: String
+        let divergence: DivergencePolicy
     }
 
     /// `nil` without `--config`.
@@ -58,6 +62,7 @@ struct PairOptions: ParsableArguments {
         }
         return Pair(
             local: found[0].local, peer: found[0].peer, announce: found[0].announce.map { ($0.host, $0.port) },
-            stateDirectory: configuration.stateDirectory, salvageDirectory: configuration.salvageDirectory)
+            stateDirectory: configuration.stateDirectory, salvageDirectory: configuration.salvageDirectory,
+            node: configuration.nodeName, divergence: found[0].divergence)
     }
 }

@@ -71,13 +71,15 @@ struct ConnectionOptions: ParsableArguments {
         guard text != nil || configured != nil else { return nil }
         var url = try parse(text, option, configured)
         let isOwn = url.password != nil || otherPasswordFile != nil
+        // Another password is another user's: the default one's, where none is named with it.
+        let isConfigured = !isOwn && configured?.url.password != nil
         if url.password == nil {
             url.password =
                 try otherPasswordFile.map { try Self.password(in: $0) } ?? configured?.url.password
                 ?? Self.variable("SYNCGATE_OTHER_PASSWORD") ?? first.url.password
         }
         if url.username == nil {
-            url.username = user ?? (isOwn ? nil : configured?.url.username) ?? first.url.username
+            url.username = user ?? (isConfigured ? configured?.url.username : first.url.username)
         }
         return try complete(url, option, configured)
     }

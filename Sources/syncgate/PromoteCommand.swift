@@ -126,8 +126,9 @@ struct DemoteCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How writes that the peer never got are kept before they are discarded.", valueName: "policy"))
-    var onDivergence = DivergencePolicy.salvage
+            "How writes that the peer never got are kept before they are discarded. Default: what --config says, else salvage.",
+            valueName: "policy"))
+    var onDivergence: DivergencePolicy?
 
     @Option(
         help: ArgumentHelp("Where they are kept. Default: 'salvage' in the state folder.", valueName: "folder"))
@@ -151,7 +152,8 @@ struct DemoteCommand: AsyncParsableCommand {
         options.timeout = timeout.duration
         options.connectTimeout = connection.connectTimeout.duration
         options.force = force
-        options.salvage.policy = onDivergence
+        options.salvage.policy = onDivergence ?? pair?.divergence ?? .salvage
+        if let node = pair?.node { options.salvage.node = node }
         options.salvage.directory = salvageDir ?? (execution.stateDir == nil ? pair?.salvageDirectory : nil)
         options.isDryRun = execution.dryRun
         options.stateDirectory = execution.stateDir ?? pair?.stateDirectory

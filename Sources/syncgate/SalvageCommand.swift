@@ -40,7 +40,10 @@ struct SalvageFolderOptions: ParsableArguments {
         guard let path = file.config ?? (isThere ? ConfigurationOption.standard : nil) else {
             return SalvageFolder(path: SalvageFolder.standard(stateDirectory: stateDir))
         }
-        return SalvageFolder(path: try ConfigurationOption.read(path).configuration.salvageDirectory)
+        do { return SalvageFolder(path: try ConfigurationOption.read(path).configuration.salvageDirectory) } catch {
+            if file.config == nil { Output.error("syncgate: or name the folder with --salvage-dir") }
+            throw error
+        }
     }
 
     /// The path of a file that is named with its folder, or without: then it is in the salvage folder.

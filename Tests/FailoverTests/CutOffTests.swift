@@ -188,12 +188,41 @@ struct CutOffTests {
         }
     }
 
+    @Test("paused, a write fence is taken away also where the order for it was under way, or has failed")
+    func writeFencePaused() throws {
+        var raising = try nodes.serving { $0.policy.fencesIsolatedMaster = true }
+        raising.happens(.ordered(.pause, number: 1))
+        #expect(!raising.actions.words.contains("write fence 0"))
+        #expect(raising.ends().words.contains("write fence 0"))
+        raising.ends(.failed(reason: "busy"))
+        #expect(try !raising.reads(local: NodeTests.master).words.contains("write fence 0"))
+        raising.passes(.seconds(1))
+        #expect(try raising.reads(local: NodeTests.master).words.contains("write fence 0"))
+        raising.ends()
+        #expect(try !raising.reads(local: NodeTests.master).words.contains("write fence 0"))
+        var failed = try nodes.serving { $0.policy.fencesIsolatedMaster = true }
+        failed.ends(.failed(reason: "no answer"))
+        failed.happens(.peerDaemon(nil))
+        #expect(failed.happens(.stop).words.contains("write fence 0"))
+        #expect(failed.ends(.failed(reason: "no answer")).words.contains("finished"))
+    }
+
+    @Test("a switchover that was refused does not keep a node from promoting its Redis when the master dies then")
+    func refusedBefore() throws {
+        var story = try nodes.standby()
+        story.happens(.ordered(.switchover, number: 3))
+        story.ends(.refused(code: "master_absent", reason: "no answer"))
+        #expect(story.happens(.peer(.dead)).words.contains("promote(dead)"))
+    }
+
     @Test("a Redis that lives and is of no use moves nothing while it serves, and that is said once")
     func impaired() throws {
         var story = try serving()
         for _ in 0..<3 { story.happens(.local(.unusable("WRONGPASS"))) }
         #expect(story.state == .serving && story.hasVIP)
         #expect(story.actions.logged("redis_impaired") == 1)
+        story.happens(.local(.silent(since: story.now)))
+        #expect(story.actions.logged("redis_recovered") == 0)
         try story.reads(local: NodeTests.master)
         #expect(story.actions.logged("redis_recovered") == 1)
     }

@@ -233,7 +233,8 @@ struct RestartTests {
     func copyTakesLong() throws {
         var story = NodeStory(memory: Memory(isCopyPending: true))
         var copying = NodeTests.replica
-        (copying.follows?.2, copying.isSyncing) = (false, true)
+        copying.follows?.2 = false
+        copying.isSyncing = true
         story.link()
         story.happens(.start)
         try story.reads(local: copying, peer: NodeTests.peerMaster)
