@@ -182,9 +182,11 @@ struct RedisWatchTests {
     @Test("presence channels are asked for 150 ms after the last time; a refusal is told, and nothing else")
     func channels() {
         var watch = watch(readsChannels: true)
-        #expect(watch.handle(.connected, now: at(1)) == [.ask(.init(isFull: true, withChannels: true))])
+        let asked = RedisWatch.Question(isFull: true, withChannels: true, withRights: true)
+        #expect(watch.handle(.connected, now: at(1)) == [.ask(asked)])
         let names = Outcome.success(.array([.bulk(Array("syncgate:1:a:serving:1:1".utf8))]))
-        let first = watch.handle(.answered(full + [names]), now: at(2))
+        let wrongPort = RedisError.server(RedisServerError(message: "ERR Invalid master port"))
+        let first = watch.handle(.answered(full + [names, .failure(wrongPort)]), now: at(2))
         #expect(first.last == .channels(["syncgate:1:a:serving:1:1"], reason: ""))
         #expect(watch.handle(.deadlineReached, now: at(101)) == [brief])
         _ = watch.handle(.answered([text(Self.replication.replacing("1000", with: "1014"))]), now: at(102))
@@ -193,5 +195,27 @@ struct RedisWatchTests {
         let actions = watch.handle(.answered([text(Self.replication), .failure(denied)]), now: at(202))
         #expect(actions.count == 2)
         #expect(actions.last == .channels(nil, reason: "PUBSUB CHANNELS: \(denied)"))
+    }
+
+    @Test(
+        "a server that lets nobody change its role is of no use, and is asked again until it does; no answer is no refusal"
+    )
+    func rights() {
+        let names = Outcome.success(.array([]))
+        for words in [
+            "NOPERM this user has no permissions to run the 'slaveof' command", "ERR unknown command 'SLAVEOF'",
+        ] {
+            var watch = watch(readsChannels: true)
+            _ = watch.handle(.connected, now: at(1))
+            let denied = Outcome.failure(.server(RedisServerError(message: words)))
+            let actions = watch.handle(.answered(full + [names, denied]), now: at(2))
+            #expect(actions.first == .disconnect)
+            guard case .post(.unusable(let reason))? = actions.last else {
+                Issue.record("\(actions)")
+                continue
+            }
+            #expect(reason.contains("SLAVEOF") && reason.contains(words))
+            #expect(watch.handle(.deadlineReached, now: at(1002)) == [.connect])
+        }
     }
 }

@@ -129,6 +129,7 @@ import Testing
 
                 2026-11-22T20:11:33.123Z  gating -> serving  elected
                   nothing is heard of 198.51.100.1
+                  promotion  2 of the pair
                   loss       at most 310 bytes
                   settled    2026-11-22T20:12:00.000Z: exact: 310 bytes, 10 commands
                   saved in   a.resp

@@ -77,7 +77,7 @@ struct SalvageListTests {
         try await Files.with { files in
             _ = try files.write(Files.resp("INCR", "n"), commands: 1, database: nil)
             let table = try await list(files).output
-            #expect(table.contains("         1   ?        17\n"), "\(table)")
+            #expect(table.contains("         1   ?          3\n"), "\(table)")
             #expect(table.contains("    ! for which database the first of them are meant is not known"), "\(table)")
         }
     }
