@@ -50,8 +50,8 @@ extension Coordinator {
     /// backlog that could be read, if it were known from where on.
     private func needsPromotion(_ discard: RedisOrder.Discard) -> Bool {
         guard discard != .nothing else { return false }
-        // Beside a second master nothing waits for what is but a number in a list.
-        if presence == nil, decision == nil, state == .starting { return true }
+        // A second master does not go on taking writes for what is but a number in a list.
+        if presence == nil, decision == nil, state == .starting || local.isMaster == false { return true }
         guard let info = local.info, info.identity == nil, info.masterLink == nil,
             info.backlog.isActive
         else { return false }

@@ -22,6 +22,10 @@ struct OptionTests {
                 try await Self.setting("min-slaves-to-write", at: pair[1]) == "1"
             }
             #expect(try await Self.setting("min-slaves-max-lag", at: pair[1]) == "2")
+            // Else the other node would be empty beside data, and would not be promoted.
+            try await waitUntil("the first write is replicated", pause: .milliseconds(20)) {
+                try await pair[2].redis.ask(["EXISTS", "taken"]) == .integer(1)
+            }
             try await pair.lab.cut(pair[1].leaf)
             let start = ContinuousClock.now
             var acknowledged = 0
