@@ -135,7 +135,7 @@ struct OptionTests {
                     "an argument INSTANCE redis STOP 110: on_stop, \(places[0]), standby, stopped, stopped, none",
                 ])
             #expect(
-                Notes(pair[2], pair).lines == [
+                Notes(pair[2], pair).linesPastCopy == [
                     "an argument INSTANCE redis BACKUP 100: on_demote, \(places[1]), starting, standby, joined, none",
                     "an argument INSTANCE redis MASTER 100: on_promote, \(places[1]), standby, serving, handed_over, none",
                     "an argument INSTANCE redis STOP 100: on_stop, \(places[1]), serving, stopped, stopped, none",
@@ -151,6 +151,15 @@ private struct Notes {
     private var path: String { "\(node.redis.directory).hooks" }
 
     init(_ node: PairLab.Node, _ pair: PairLab) { (self.node, self.pair) = (node, pair) }
+
+    /// Without the detour of a standby that looks just while its Redis takes the first copy: a fault, and back.
+    var linesPastCopy: [String] {
+        let all = lines
+        guard let fault = all.firstIndex(where: { $0.hasSuffix("standby, fault, redis_loading, none") }) else {
+            return all
+        }
+        return Array(all[..<fault] + all[(fault + 1)...].dropFirst())
+    }
 
     var lines: [String] {
         // Not there yet: it has noted nothing.
