@@ -51,7 +51,7 @@ extension Coordinator {
     private func needsPromotion(_ discard: RedisOrder.Discard) -> Bool {
         guard discard != .nothing else { return false }
         // A second master does not go on taking writes for what is but a number in a list.
-        if presence == nil, decision == nil, state == .starting || local.isMaster == false { return true }
+        if presence == nil, decision == nil, local.isMaster == false { return true }
         guard let info = local.info, info.identity == nil, info.masterLink == nil,
             info.backlog.isActive
         else { return false }
